@@ -1,0 +1,64 @@
+"""What changed in an entity since it was made, loaded or last saved.
+
+Nitro's own code, and code for entities whose fields may have any name, uses these functions; an entity offers the same
+as attributes (`order.changes`), which a field of the same name hides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+
+if TYPE_CHECKING:
+    from .entity import Entity
+
+
+def of(entity: Entity) -> dict[str, tuple[Any, Any]]:
+    """{field: (old value, new value)} of the fields that changed; empty when none did.
+
+    A field set to an equal value, or set back, has not changed. Edits inside lists, dicts, sets and nested models are
+    found. The old value is None for an attribute that was not there.
+
+    Example:
+        >>> order = Order(customer_name="Alice")
+        >>> order.total = 5.0
+        >>> nitro.changes.of(order)
+        {'total': (0.0, 5.0)}
+    """
+    return _core.changes(entity)
+
+
+def fields(entity: Entity) -> set[str]:
+    """The names of the fields that changed."""
+    return set(_core.changes(entity))
+
+
+def exist(entity: Entity) -> bool:
+    """Whether any field changed."""
+    return _core.is_changed(entity)
+
+
+def original(entity: Entity, field: str) -> Any:
+    """The value that a field had when the entity was made, loaded or last saved.
+
+    Raises:
+        AttributeError: If the class has no such field.
+    """
+    return _core.original(entity, field)
+
+
+def previous(entity: Entity) -> dict[str, tuple[Any, Any]]:
+    """{field: (old value, new value)} as the last save wrote them.
+
+    Every field, with None as the old value, when that save was the first one; empty before any save.
+    """
+    return _core.previous_changes(entity)
+
+
+def revert(entity: Entity) -> None:
+    """Puts every field back to what it was when the entity was made, loaded or last saved.
+
+    Lists, dicts, sets and nested models that were edited in place get their old contents back in place.
+    """
+    _core.revert_changes(entity)

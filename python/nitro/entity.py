@@ -1,0 +1,437 @@
+"""`Entity`: a model with identity, change tracking and a place to live."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from types import MethodType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import Field as PydanticField
+from pydantic.fields import PrivateAttr
+
+from . import _core, changes, fields
+from .errors import ConfigurationError, EntityNotFound
+from .model import Model, ModelMeta, collecting
+from .query import Query
+from .repository import Repository, repository_of
+
+_E = TypeVar("_E", bound="Entity")
+
+#: A field cannot have these names: they are how every entity is found and stored.
+RESERVED = frozenset({"get", "all", "where", "save", "delete", "aget", "aall", "asave", "adelete"})
+
+#: What the class body says about where its entities live.
+_BACKEND = "_persistence_backend_class"
+
+if TYPE_CHECKING:
+    _attribute = property
+    _class_verb = classmethod
+
+    def _verb(function: Callable[..., Any]) -> Callable[..., Any]: ...
+
+else:
+
+    class _Giving(staticmethod):
+        """An attribute of Entity that gives way to a field of the same name, on the instance and on the class.
+
+        A staticmethod only in name: that is a kind of attribute which pydantic does not take for a field.
+        """
+
+        def __init__(self, function: Callable[..., Any]) -> None:
+            super().__init__(function)
+            self.function = function
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self.name = name
+
+        def gives_way(self, owner: type) -> bool:
+            return bool(collecting.depth) or self.name in owner.__pydantic_fields__
+
+    class _attribute(_Giving):  # noqa: N801
+        def __get__(self, entity: Any, owner: type) -> Any:
+            if entity is not None:
+                return self.function(entity)
+            if self.gives_way(owner):
+                raise AttributeError(self.name)
+            return self
+
+    class _verb(_Giving):  # noqa: N801
+        def __get__(self, entity: Any, owner: type) -> Any:
+            if entity is not None:
+                return MethodType(self.function, entity)
+            if self.gives_way(owner):
+                raise AttributeError(self.name)
+            return self.function
+
+    class _class_verb(_Giving):  # noqa: N801
+        def __get__(self, entity: Any, owner: type) -> Any:
+            if entity is None and self.gives_way(owner):
+                raise AttributeError(self.name)
+            return MethodType(self.function, owner)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(fields.Field, PydanticField, PrivateAttr))
+class EntityMeta(ModelMeta):
+    """The metaclass of entities: finds the key and the backend of each class."""
+
+    def __new__(
+        mcs,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        backend: Any = None,
+        **keywords: Any,
+    ) -> type:
+        named = namespace.pop(_BACKEND, None)
+        cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
+        if backend is not None and named is not None:
+            raise ConfigurationError(
+                f"{name} names its backend twice: as a class keyword and as {_BACKEND}; keep one"
+            )
+        chosen = named if backend is None else backend
+        if chosen is not None:
+            cls.__nitro_backend__ = chosen
+        reserved = sorted(RESERVED & cls.__pydantic_fields__.keys())
+        if reserved:
+            raise ConfigurationError(
+                f"{name} has a field {reserved[0]!r}, which is how entities are found and stored: "
+                f"call it {reserved[0]}_ with alias={reserved[0]!r}"
+            )
+        _find_key(cls)
+        return cls
+
+    if TYPE_CHECKING:
+        __nitro_backend__: Any
+        __nitro_key__: str
+    else:
+
+        @property
+        def _persistence_backend_class(cls) -> Any:
+            return cls.__nitro_backend__
+
+        @_persistence_backend_class.setter
+        def _persistence_backend_class(cls, backend: Any) -> None:
+            cls.__nitro_backend__ = backend
+
+
+def _find_key(cls: Any) -> None:
+    """The key is the field declared as primary key; without one it is `id`."""
+    declared = [
+        name for name, info in cls.__pydantic_fields__.items() if fields.stored(info).primary_key
+    ]
+    if len(declared) > 1:
+        raise ConfigurationError(
+            f"{cls.__name__} declares several primary keys, {', '.join(declared)}: keep one"
+        )
+    if declared and declared[0] != "id":
+        inherited = cls.__pydantic_fields__.get("id")
+        if inherited is not None and inherited.default_factory is _core.new_id:
+            del cls.__pydantic_fields__["id"]
+            cls.model_rebuild(force=True)
+    cls.__nitro_key__ = declared[0] if declared else "id"
+
+
+class Entity(Model, metaclass=EntityMeta):
+    """A domain object: validated always, tracked, and stored where its class says.
+
+    Without a key of its own (`Field(primary_key=True)`, or a field named `id` of any type) an entity has `id`, a
+    UUIDv7 as text, from the moment it is made. Every assignment is validated; a refused one leaves the old value.
+
+    A field may have any name but those of the verbs (`get all where save delete` and their async twins). It hides the
+    attribute of Nitro of the same name; `nitro.changes.of(entity)` and its siblings always work.
+
+    Where entities live is said in the class body, `_persistence_backend_class = MemoryRepo`, or as a class keyword,
+    `class Order(Entity, backend=MemoryRepo)`; it is inherited, and is `MemoryRepo` where nothing is said.
+
+    Example:
+        >>> class Order(nitro.Entity):
+        ...     customer_name: str
+        ...     total: float = 0.0
+        >>> order = Order(customer_name="Alice").save()
+        >>> order.total = 29.99
+        >>> order.changes
+        {'total': (0.0, 29.99)}
+        >>> Order.get(order.id) is order
+        True
+    """
+
+    __slots__ = ("__nitro_state__",)
+
+    model_config = ConfigDict(validate_assignment=True)
+
+    __nitro_backend__: ClassVar[Any] = None
+    __nitro_key__: ClassVar[str] = "id"
+
+    id: str = PydanticField(default_factory=_core.new_id)
+
+    # Verbs on the class.
+
+    @classmethod
+    def get(cls, key: Any) -> Self:
+        """The entity with this key, which is converted to the key field's type.
+
+        Raises:
+            EntityNotFound: If there is none.
+        """
+        found = _find(cls, key)
+        if found is None:
+            raise EntityNotFound(cls, key)
+        return found
+
+    @_class_verb
+    def get_or_none(cls, key: Any) -> Self | None:
+        """The entity with this key; None when there is none."""
+        return _find(cls, key)
+
+    @_class_verb
+    def get_many(cls, keys: Iterable[Any]) -> list[Self]:
+        """The entities with these keys, in the keys' order; keys that nobody has are passed over."""
+        found = (_find(cls, key) for key in keys)
+        return [entity for entity in found if entity is not None]
+
+    @classmethod
+    def all(cls) -> list[Self]:
+        """Every entity of the class, in the order of their first save."""
+        return repository_of(cls).find(cls, {})
+
+    @classmethod
+    def where(cls, **equal: Any) -> Query[Self]:
+        """The entities whose fields equal the given values, as a lazy query.
+
+        Raises:
+            UnknownFieldError: If the class has no field of such a name.
+        """
+        return Query(cls, repository_of(cls), equal)
+
+    @_class_verb
+    def create(cls, **data: Any) -> Self:
+        """Makes an entity and saves it.
+
+        Raises:
+            pydantic.ValidationError: If the data is not valid.
+        """
+        return cls(**data).save()
+
+    @_class_verb
+    def save_all(cls, entities: Iterable[Self]) -> list[Self]:
+        """Saves many entities and gives them back.
+
+        Raises:
+            TypeError: If one of them is of another class; nothing is saved then.
+            StaleEntityError, UniqueViolation: As for `save`; those before it are saved.
+        """
+        listed = list(entities)
+        for entity in listed:
+            if not isinstance(entity, cls):
+                raise TypeError(
+                    f"{cls.__name__}.save_all saves {cls.__name__}, got {type(entity).__name__}"
+                )
+        for entity in listed:
+            repository_of(type(entity)).save(entity)
+        return listed
+
+    # Verbs on the instance.
+
+    def save(self) -> Self:
+        """Stores the entity, and gives it back.
+
+        Raises:
+            StaleEntityError: If the stored version moved since the entity was loaded.
+            UniqueViolation: If another entity has the same key.
+            pydantic.ValidationError: If a container was edited in place into something invalid.
+        """
+        repository_of(type(self)).save(self)
+        return self
+
+    def delete(self) -> None:
+        """Removes the entity from its store.
+
+        Raises:
+            EntityNotFound: If it is not stored.
+        """
+        repository_of(type(self)).delete(self)
+
+    @_verb
+    def refresh(self) -> Self:
+        """Loads the stored values into this object, and gives it back. What was changed and not saved is lost,
+        except where the object itself is the record.
+
+        Raises:
+            EntityNotFound: If it is not stored.
+        """
+        repository_of(type(self)).refresh(self)
+        return self
+
+    # The same for async code.
+
+    @classmethod
+    async def aget(cls, key: Any) -> Self:
+        """`get`, for async code."""
+        return cls.get(key)
+
+    @_class_verb
+    async def aget_or_none(cls, key: Any) -> Self | None:
+        """`get_or_none`, for async code."""
+        return _find(cls, key)
+
+    @_class_verb
+    async def aget_many(cls, keys: Iterable[Any]) -> list[Self]:
+        """`get_many`, for async code."""
+        return Entity.get_many.__func__(cls, keys)
+
+    @classmethod
+    async def aall(cls) -> list[Self]:
+        """`all`, for async code."""
+        return cls.all()
+
+    @_class_verb
+    async def acreate(cls, **data: Any) -> Self:
+        """`create`, for async code."""
+        return await cls(**data).asave()
+
+    @_class_verb
+    async def asave_all(cls, entities: Iterable[Self]) -> list[Self]:
+        """`save_all`, for async code."""
+        return Entity.save_all.__func__(cls, entities)
+
+    async def asave(self) -> Self:
+        """`save`, for async code."""
+        return self.save()
+
+    async def adelete(self) -> None:
+        """`delete`, for async code."""
+        self.delete()
+
+    @_verb
+    async def arefresh(self) -> Self:
+        """`refresh`, for async code."""
+        repository_of(type(self)).refresh(self)
+        return self
+
+    # What changed.
+
+    @_attribute
+    def is_changed(self) -> bool:
+        """Whether any field differs from what was made, loaded or last saved."""
+        return _core.is_changed(self)
+
+    @_attribute
+    def changed_fields(self) -> set[str]:
+        """The names of the fields that changed."""
+        return changes.fields(self)
+
+    @_attribute
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """{field: (old value, new value)}: see `nitro.changes.of`."""
+        return _core.changes(self)
+
+    @_attribute
+    def previous_changes(self) -> dict[str, tuple[Any, Any]]:
+        """{field: (old value, new value)} as the last save wrote them: see `nitro.changes.previous`."""
+        return _core.previous_changes(self)
+
+    @_verb
+    def original(self, field: str) -> Any:
+        """The value that a field had when the entity was made, loaded or last saved."""
+        return _core.original(self, field)
+
+    @_verb
+    def revert_changes(self) -> None:
+        """Puts every field back to what it was: see `nitro.changes.revert`."""
+        _core.revert_changes(self)
+
+    # Copies know what they are copies of.
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Pydantic's copy; the fields in `update` count as changed."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            before = {name: _core.original(self, name) for name in update if name in self.__dict__}
+            _core.set_originals(copied, _core.version(self), before)
+        return copied
+
+    def __copy__(self) -> Self:
+        return self._as_copy(super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self._as_copy(super().__deepcopy__(memo))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        state["__nitro_state__"] = (_core.version(self), _core.originals(self))
+        return state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        version, originals = state.pop("__nitro_state__", (0, {}))
+        super().__setstate__(state)
+        _core.set_originals(self, version, originals)
+
+    def _as_copy(self, copied: Self) -> Self:
+        _core.set_originals(copied, _core.version(self), _core.originals(self))
+        return copied
+
+
+_core.register_entity(Entity)
+os.register_at_fork(after_in_child=_core.forked)
+
+
+def identity(entity: Entity) -> Any:
+    """The key of an entity: the value of its primary key.
+
+    Example:
+        >>> nitro.identity(order) == order.id
+        True
+    """
+    return entity.__dict__[type(entity).__nitro_key__]
+
+
+@lru_cache(maxsize=4096)
+def _key_adapter(entity_class: type[Entity]) -> TypeAdapter[Any]:
+    return TypeAdapter(entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation)
+
+
+def _find(entity_class: type[_E], key: Any) -> _E | None:
+    return repository_of(entity_class).get(entity_class, to_key(entity_class, key))
+
+
+def to_key(entity_class: type[Entity], key: Any) -> Any:
+    """The key as a value of the key field's type.
+
+    Raises:
+        EntityNotFound: If it is no such value, so that no entity can have it.
+    """
+    if type(key) is str and entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation is str:
+        return key
+    if isinstance(key, int | uuid.UUID):
+        annotation = entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation
+        if annotation is str:
+            return str(key)
+    try:
+        return _key_adapter(entity_class).validate_python(key)
+    except ValidationError:
+        raise EntityNotFound(entity_class, key) from None
+
+
+def validate_containers(entity: Entity) -> None:
+    """Validates the fields whose value was edited in place, as an assignment would have.
+
+    Raises:
+        pydantic.ValidationError: If a value is not valid any more; the entity is as it was.
+    """
+    cls = type(entity)
+    for name, (_, value) in _core.changes(entity).items():
+        if not isinstance(value, _IMMUTABLE) and not cls.model_config.get("frozen"):
+            trial = cls.__pydantic_validator__.validate_assignment(
+                super(Entity, entity).__copy__(), name, value
+            )
+            valid = trial.__dict__[name]
+            if valid != value:
+                setattr(entity, name, valid)
+
+
+_IMMUTABLE = (str, int, float, bool, bytes, type(None))

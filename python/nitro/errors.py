@@ -1,0 +1,112 @@
+"""The errors that Nitro raises.
+
+::
+
+    NitroError
+    ├── ConfigurationError      a class or a setting that cannot work
+    ├── EntityNotFound          no entity has this key            (LookupError)
+    ├── StaleEntityError        the stored version has moved on
+    ├── UniqueViolation         another entity has this value
+    ├── UnknownFieldError       no field has this name            (AttributeError)
+    └── UnsupportedQuery        the backend cannot do this
+
+Data of the wrong type or outside its constraints is pydantic's ``ValidationError``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NitroError(Exception):
+    """The root of all errors that Nitro raises itself."""
+
+
+class ConfigurationError(NitroError):
+    """A class or a setting cannot work; the message says what to change."""
+
+
+class EntityNotFound(NitroError, LookupError):
+    """No entity of the class has the key.
+
+    Attributes:
+        entity_class: The class that was asked.
+        key: The key as it was given.
+    """
+
+    def __init__(self, entity_class: type, key: object) -> None:
+        self.entity_class = entity_class
+        self.key = key
+        super().__init__(f"no {entity_class.__name__} has the key {key!r}")
+
+    def __reduce__(self) -> tuple[type[EntityNotFound], tuple[type, object]]:
+        return type(self), (self.entity_class, self.key)
+
+
+class StaleEntityError(NitroError):
+    """The record was saved by somebody else since this entity was loaded.
+
+    Attributes:
+        entity_class: The class of the entity.
+        key: Its key.
+        expected_version: The version that the entity was loaded as.
+        stored_version: The version that the store has now; None when the record is gone.
+    """
+
+    def __init__(
+        self,
+        entity_class: type,
+        key: object,
+        *,
+        expected_version: int,
+        stored_version: int | None,
+    ) -> None:
+        self.entity_class = entity_class
+        self.key = key
+        self.expected_version = expected_version
+        self.stored_version = stored_version
+        now = "it was deleted" if stored_version is None else f"it is at {stored_version} now"
+        super().__init__(
+            f"{entity_class.__name__} {key!r} was loaded as version {expected_version} and {now}: "
+            "load it again and repeat the change"
+        )
+
+
+class UniqueViolation(NitroError):
+    """Another entity has the value that must be unique.
+
+    Attributes:
+        entity_class: The class of the entity.
+        field: The name of the unique field.
+        value: The value that is taken.
+    """
+
+    def __init__(self, entity_class: type, field: str, value: object) -> None:
+        self.entity_class = entity_class
+        self.field = field
+        self.value = value
+        super().__init__(
+            f"another {entity_class.__name__} with {field}={value!r} is stored: "
+            "change that one, or give this one another value"
+        )
+
+
+class UnknownFieldError(NitroError, AttributeError):
+    """The class has no field of this name.
+
+    Attributes:
+        entity_class: The class that was asked.
+        field: The name that it does not know.
+    """
+
+    def __init__(self, entity_class: type, field: str, known: Iterable[str]) -> None:
+        self.entity_class = entity_class
+        self.field = field
+        near = difflib.get_close_matches(field, list(known), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"{entity_class.__name__} has no field {field!r}{hint}")
+
+
+class UnsupportedQuery(NitroError):
+    """The backend cannot answer this query; the message names the field, the operator and the backend."""

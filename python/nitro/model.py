@@ -1,0 +1,114 @@
+"""`Model`, the drop-in for pydantic's BaseModel, and `ValueObject`."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, dataclass_transform
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import Field as PydanticField
+from pydantic.fields import PrivateAttr
+
+from . import _core, _plan
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = _core.MetaCore
+
+
+class _Collecting(threading.local):
+    """Whether pydantic is collecting the fields of a class in this thread.
+
+    Nitro's own names on a class are then out of sight, so that a field of the same name shadows nothing.
+    """
+
+    depth = 0
+
+
+collecting = _Collecting()
+
+#: Attributes of a class on which its plan depends.
+_PLANNED = frozenset(
+    {
+        "__init__",
+        "__new__",
+        "__setattr__",
+        "__delattr__",
+        "__getattr__",
+        "__getattribute__",
+        "__pydantic_validator__",
+        "__pydantic_serializer__",
+    }
+)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(PydanticField, PrivateAttr))
+class ModelMeta(ModelMetaclass):
+    """Pydantic's metaclass, with a plan for every class that pydantic has completed."""
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any
+    ) -> type:
+        collecting.depth += 1
+        try:
+            return super().__new__(mcs, name, bases, namespace, **keywords)
+        finally:
+            collecting.depth -= 1
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(cls, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name == "__pydantic_complete__":
+                # Pydantic's last word when it has built a class, or built it again.
+                if value:
+                    _plan.install(cls)
+                else:
+                    _core.install_plan(cls, None, False, False)
+            elif name in _PLANNED:
+                _plan_again(cls)
+
+
+def _plan_again(cls: ModelMeta) -> None:
+    for subclass in [cls, *cls.__subclasses__()]:
+        if subclass.__dict__.get("__pydantic_complete__"):
+            _plan.install(subclass)
+        if subclass is not cls:
+            _plan_again(subclass)
+
+
+if not TYPE_CHECKING:
+    _core.finish_metaclass(ModelMeta)
+    _Base = _core.ModelCore
+else:
+    _Base = object
+
+
+class Model(_Base, BaseModel, metaclass=ModelMeta):
+    """A pydantic model that is validated, dumped and loaded by native code wherever that makes no difference.
+
+    A drop-in for `pydantic.BaseModel`, and a subclass of it: validators, computed fields, JSON schema, generics,
+    pickling and everything else are pydantic's own. `nitro.explain(cls)` tells what takes the fast lane.
+
+    Example:
+        >>> class Point(nitro.Model):
+        ...     x: int
+        ...     y: int = 0
+        >>> Point(x=1).model_dump_json()
+        '{"x":1,"y":0}'
+    """
+
+
+class ValueObject(Model):
+    """A frozen `Model`: it has no identity, is compared by value, and can be a key of a dict.
+
+    Example:
+        >>> class Money(nitro.ValueObject):
+        ...     amount: int
+        ...     currency: str = "NOK"
+        >>> Money(amount=5) == Money(amount=5)
+        True
+    """
+
+    model_config = ConfigDict(frozen=True)

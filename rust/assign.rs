@@ -1,0 +1,190 @@
+//! `entity.field = value`: validated, tracked, and in step with the names of the fields given.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use crate::check::{check, is_str};
+use crate::layout::{self, Values};
+use crate::plan::{Assignment, MASK_FIELDS, Plan};
+use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
+use crate::track;
+use crate::types::{self, fields_set_place, guard, set_fields_set};
+
+/// `ModelCore.__setattr__`. A method instead of the type's slot: with the slot, `object.__setattr__` would refuse to
+/// work on instances, and pydantic relies on it.
+pub unsafe extern "C" fn setattr(
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: isize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    guard(|py| {
+        if count != 2 || !names.is_null() {
+            return Err(raise(py, PyTypeError::new_err("__setattr__ takes a name and a value")));
+        }
+        // SAFETY: the interpreter passes live objects, two of them.
+        unsafe {
+            let object = Borrowed::from_ptr(py, object);
+            let name = Borrowed::from_ptr(py, *arguments);
+            let value = Borrowed::from_ptr(py, *arguments.add(1));
+            let Some(plan) = Plan::held(py, ffi::Py_TYPE(object.as_ptr())) else {
+                return types::beyond(py, object.as_ptr(), c"__setattr__", arguments, count, names);
+            };
+            match assign(object, plan.get(), name, value) {
+                Ok(()) => Ok(py.None().into_bound(py)),
+                Err(Fail::Slow) => slow(object, plan.get(), name, Some(value)),
+                Err(Fail::Raised) => Err(Fail::Raised),
+            }
+        }
+    })
+}
+
+pub unsafe extern "C" fn delattr(
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: isize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    guard(|py| {
+        if count != 1 || !names.is_null() {
+            return Err(raise(py, PyTypeError::new_err("__delattr__ takes a name")));
+        }
+        // SAFETY: the interpreter passes live objects, one of them.
+        unsafe {
+            let object = Borrowed::from_ptr(py, object);
+            let name = Borrowed::from_ptr(py, *arguments);
+            match Plan::held(py, ffi::Py_TYPE(object.as_ptr())) {
+                Some(plan) => slow(object, plan.get(), name, None),
+                None => types::beyond(py, object.as_ptr(), c"__delattr__", arguments, count, names),
+            }
+        }
+    })
+}
+
+/// The fast lane.
+///
+/// # Safety
+/// `plan` is the plan of the type of `object`.
+#[inline]
+unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, value: View<'_, 'py>) -> Lane<()> {
+    let py = object.py();
+    if plan.assignment == Assignment::Slow {
+        return Err(Fail::Slow);
+    }
+    let index = plan.find(name, 0).ok_or(Fail::Slow)?;
+    let field = &plan.fields[index];
+    if !field.assignable {
+        return Err(Fail::Slow);
+    }
+    let taken = if plan.assignment == Assignment::Validated {
+        check(&field.node, value, false)?.unwrap_or_else(|| value.to_owned())
+    } else {
+        value.to_owned()
+    };
+    // SAFETY: as promised by the caller; nothing runs Python code between finding the values and replacing one.
+    unsafe {
+        let place = fields_set_place(py, object.as_ptr());
+        if (*place).is_null() {
+            return Err(Fail::Slow);
+        }
+        if plan.assignment == Assignment::Plain {
+            // Not validated, so it may be part of a cycle.
+            types::track_again(object.as_ptr());
+        }
+        let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
+        let mut given = None;
+        if ffi::PyLong_CheckExact(*place) != 0 {
+            let bits = ffi::PyLong_AsUnsignedLongLong(*place);
+            given = Some(Bound::from_borrowed_ptr(py, *place));
+            if index < MASK_FIELDS && bits >> index & 1 == 0 {
+                set_fields_set(object, Runtime::get(py).mask(py, bits | 1 << index)?);
+            }
+        } else {
+            if plan.tracked {
+                given = Some(owned(py, ffi::PySet_New(*place))?);
+            }
+            if ffi::PySet_Add(*place, field.name.as_ptr()) < 0 {
+                return Err(Fail::Raised);
+            }
+        }
+        if plan.tracked { track::note(object, plan, index, old, given) } else { Ok(()) }
+    }
+}
+
+/// Pydantic assigns or deletes (`value` None); an entity remembers what was there before.
+fn slow<'py>(
+    object: View<'_, 'py>,
+    plan: &Plan,
+    name: View<'_, 'py>,
+    value: Option<View<'_, 'py>>,
+) -> Lane<Object<'py>> {
+    let py = object.py();
+    let next = if value.is_some() { &plan.next_setattr } else { &plan.next_delattr };
+    let call = || {
+        let arguments = [object.as_ptr(), name.as_ptr(), value.map_or(std::ptr::null_mut(), |value| value.as_ptr())];
+        // SAFETY: as many live objects as are counted; a new reference or null with an exception.
+        unsafe {
+            let count = if value.is_some() { 3 } else { 2 };
+            owned(py, ffi::PyObject_Vectorcall(next.as_ptr(), arguments.as_ptr(), count, std::ptr::null_mut()))
+        }
+    };
+    let index = if plan.tracked && is_str(name) { plan.find(name, 0) } else { None };
+    let Some(index) = index else {
+        if plan.tracked && plan.assignment_spreads {
+            return spreading(object, plan, call);
+        }
+        return call();
+    };
+    if plan.assignment_spreads {
+        return spreading(object, plan, call);
+    }
+    // SAFETY: the plan is that of the object's type.
+    let old = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
+    let given = fields_given(object)?;
+    let done = call()?;
+    track::note(object, plan, index, old, given)?;
+    Ok(done)
+}
+
+/// A validator of the whole model may change other fields too: all are compared.
+fn spreading<'py>(
+    object: View<'_, 'py>,
+    plan: &Plan,
+    call: impl FnOnce() -> Lane<Object<'py>>,
+) -> Lane<Object<'py>> {
+    let py = object.py();
+    let before = layout::copy_dictionary(object, Some(plan))?;
+    let given = fields_given(object)?;
+    let done = call()?;
+    for (index, field) in plan.fields.iter().enumerate() {
+        // SAFETY: the plan is that of the object's type.
+        let now = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
+        let old = before.get_item(&field.name).map_err(|error| raise(py, error))?;
+        let same = match (&old, &now) {
+            (Some(old), Some(now)) => old.is(now),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            track::note(object, plan, index, old, given.clone())?;
+        }
+    }
+    Ok(done)
+}
+
+/// The names of the fields given so far, safe from what is to come.
+fn fields_given<'py>(object: View<'_, 'py>) -> Lane<Option<Object<'py>>> {
+    let py = object.py();
+    // SAFETY: planned instances have the slot; it holds null, an int or a set.
+    unsafe {
+        let place = fields_set_place(py, object.as_ptr());
+        if (*place).is_null() {
+            return Ok(None);
+        }
+        if ffi::PyLong_CheckExact(*place) != 0 {
+            return Ok(Some(Bound::from_borrowed_ptr(py, *place)));
+        }
+        owned(py, ffi::PySet_New(*place)).map(Some)
+    }
+}

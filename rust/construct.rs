@@ -1,0 +1,384 @@
+//! New instances from keywords and from dicts.
+
+use std::mem::MaybeUninit;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use crate::check::{check, is_dict, is_str};
+use crate::layout;
+use crate::plan::{Default, MASK_FIELDS, Plan};
+use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
+use crate::track;
+use crate::types;
+use crate::uuid7;
+
+/// Fields up to this number are collected on the stack.
+const STACK_FIELDS: usize = 24;
+
+/// The values of an instance to be, one place a field; null where none is given yet. Owns what it holds.
+pub struct Slots {
+    stack: [MaybeUninit<*mut ffi::PyObject>; STACK_FIELDS],
+    heap: Vec<*mut ffi::PyObject>,
+    count: usize,
+    /// One bit for each field that was given, for classes of up to MASK_FIELDS fields.
+    given: u64,
+}
+
+impl Slots {
+    #[inline(always)]
+    pub fn new(count: usize) -> Self {
+        let mut slots = Self {
+            stack: [MaybeUninit::uninit(); STACK_FIELDS],
+            heap: Vec::new(),
+            count,
+            given: 0,
+        };
+        if count <= STACK_FIELDS {
+            for place in &mut slots.stack[..count] {
+                place.write(std::ptr::null_mut());
+            }
+        } else {
+            slots.heap = vec![std::ptr::null_mut(); count];
+        }
+        slots
+    }
+
+    #[inline(always)]
+    fn places(&mut self) -> &mut [*mut ffi::PyObject] {
+        if self.count <= STACK_FIELDS {
+            // SAFETY: `new` has written the first `count` places.
+            unsafe { std::slice::from_raw_parts_mut(self.stack.as_mut_ptr().cast(), self.count) }
+        } else {
+            &mut self.heap
+        }
+    }
+
+    /// Whether the field was given.
+    pub fn has(&mut self, index: usize) -> bool {
+        !self.places()[index].is_null()
+    }
+
+    /// Takes a value for a field; a field given twice takes the later one.
+    #[inline(always)]
+    pub fn give(&mut self, index: usize, value: Object<'_>) {
+        let place = &mut self.places()[index];
+        let old = std::mem::replace(place, value.into_ptr());
+        if index < MASK_FIELDS {
+            self.given |= 1 << index;
+        }
+        if !old.is_null() {
+            // SAFETY: an owned reference that nothing else knows.
+            unsafe { ffi::Py_DECREF(old) };
+        }
+    }
+
+    /// The names of the fields that were given, as the slot `__pydantic_fields_set__` keeps them: the bits of an
+    /// int, or a set for a class of many fields.
+    fn fields_set<'py>(&mut self, py: Python<'py>, plan: &Plan) -> Lane<Object<'py>> {
+        if plan.fields.len() <= MASK_FIELDS {
+            return Runtime::get(py).mask(py, self.given);
+        }
+        // SAFETY: names are live strings.
+        unsafe {
+            let set = owned(py, ffi::PySet_New(std::ptr::null_mut()))?;
+            for (place, field) in self.places().iter().zip(&plan.fields) {
+                if !place.is_null() && ffi::PySet_Add(set.as_ptr(), field.name.as_ptr()) < 0 {
+                    return Err(Fail::Raised);
+                }
+            }
+            Ok(set)
+        }
+    }
+
+    /// Slow when a field that must be given was not.
+    #[inline]
+    fn fill_defaults(&mut self, py: Python<'_>, plan: &Plan) -> Lane<()> {
+        if plan.fields.len() <= MASK_FIELDS {
+            if self.given == plan.everything {
+                return Ok(());
+            }
+            if self.given & plan.required != plan.required {
+                return Err(Fail::Slow);
+            }
+        } else if self.places().iter().zip(&plan.fields).any(|(place, field)| {
+            place.is_null() && matches!(field.default, Default::Required)
+        }) {
+            return Err(Fail::Slow);
+        }
+        for (index, field) in plan.fields.iter().enumerate() {
+            if self.places()[index].is_null() {
+                let value = default(py, &field.default)?;
+                self.places()[index] = value.into_ptr();
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the instance.
+    #[inline]
+    pub fn build<'py>(mut self, py: Python<'py>, class: *mut ffi::PyTypeObject, plan: &Plan) -> Lane<Object<'py>> {
+        let fields_set = self.fields_set(py, plan)?;
+        self.fill_defaults(py, plan)?;
+        // SAFETY: the plan belongs to the class; every place is filled now, and forgotten as soon as `build` has
+        // taken the values over. The offsets are those of BaseModel's slots, empty in a new instance.
+        unsafe {
+            let object = layout::build(py, class, plan, self.release())?;
+            let runtime = Runtime::get(py);
+            let start = object.as_ptr().cast::<u8>();
+            *start.offset(runtime.extra).cast::<*mut ffi::PyObject>() = new_none();
+            *start.offset(runtime.private).cast::<*mut ffi::PyObject>() = new_none();
+            *start.offset(runtime.fields_set).cast::<*mut ffi::PyObject>() = fields_set.into_ptr();
+            if plan.all_atomic {
+                // It can be in no cycle. Whoever asks for its dictionary has it tracked again.
+                ffi::PyObject_GC_UnTrack(object.as_ptr().cast());
+            } else if plan.tracked {
+                track::settle(object.as_borrowed(), plan)?;
+            }
+            Ok(object)
+        }
+    }
+
+    /// The values, which are the caller's from here on.
+    #[inline(always)]
+    fn release(&mut self) -> &[*mut ffi::PyObject] {
+        let count = std::mem::take(&mut self.count);
+        if self.heap.is_empty() {
+            // SAFETY: `new` has written the first `count` places. With a count of 0, Drop releases nothing.
+            unsafe { std::slice::from_raw_parts(self.stack.as_ptr().cast(), count) }
+        } else {
+            &self.heap
+        }
+    }
+}
+
+impl Drop for Slots {
+    #[inline]
+    fn drop(&mut self) {
+        if self.count > 0 {
+            for &mut place in self.places() {
+                // SAFETY: null or an owned reference.
+                unsafe { ffi::Py_XDECREF(place) };
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn new_none() -> *mut ffi::PyObject {
+    // SAFETY: None lives for ever.
+    unsafe { ffi::Py_NewRef(ffi::Py_None()) }
+}
+
+fn default<'py>(py: Python<'py>, default: &Default) -> Lane<Object<'py>> {
+    // SAFETY: live objects, and functions that give a new reference or set an exception.
+    unsafe {
+        match default {
+            Default::Constant(value) => Ok(value.bind(py).clone()),
+            Default::Identity => identity(py),
+            Default::EmptyList => owned(py, ffi::PyList_New(0)),
+            Default::EmptyDict => owned(py, ffi::PyDict_New()),
+            Default::EmptySet => owned(py, ffi::PySet_New(std::ptr::null_mut())),
+            Default::Factory(factory) => owned(py, ffi::PyObject_CallNoArgs(factory.as_ptr())),
+            Default::Copied(value) => {
+                owned(py, ffi::PyObject_CallOneArg(Runtime::get(py).deepcopy.as_ptr(), value.as_ptr()))
+            }
+            Default::Required => Err(Fail::Slow),
+        }
+    }
+}
+
+/// A new UUIDv7 as a str.
+pub fn identity(py: Python<'_>) -> Lane<Object<'_>> {
+    let bits = uuid7::next()
+        .map_err(|error| raise(py, PyRuntimeError::new_err(format!("no random numbers for an id: {error}"))))?;
+    let mut text = Vec::with_capacity(36);
+    crate::json::write_uuid(&mut text, bits);
+    ascii(py, &text)
+}
+
+/// A str from ASCII bytes.
+pub fn ascii<'py>(py: Python<'py>, text: &[u8]) -> Lane<Object<'py>> {
+    // SAFETY: a new compact ASCII string has room for exactly as many bytes as it was asked for.
+    unsafe {
+        let string = owned(py, ffi::PyUnicode_New(text.len() as isize, 127))?;
+        if !text.is_empty() {
+            std::ptr::copy_nonoverlapping(text.as_ptr(), ffi::PyUnicode_DATA(string.as_ptr()).cast(), text.len());
+        }
+        Ok(string)
+    }
+}
+
+/// Collects the values that stand behind the names of `names`.
+///
+/// # Safety
+/// `arguments` has a live object for each name of the tuple.
+#[inline]
+unsafe fn from_keywords<'py>(
+    py: Python<'py>,
+    class: *mut ffi::PyTypeObject,
+    plan: &Plan,
+    arguments: *const *mut ffi::PyObject,
+    names: *mut ffi::PyObject,
+) -> Lane<Object<'py>> {
+    let mut slots = Slots::new(plan.fields.len());
+    if !names.is_null() {
+        // SAFETY: `names` is a tuple of strings, as the vectorcall protocol has it.
+        unsafe {
+            for index in 0..ffi::PyTuple_GET_SIZE(names) {
+                let name = Borrowed::from_ptr(py, ffi::PyTuple_GET_ITEM(names, index));
+                let value = Borrowed::from_ptr(py, *arguments.offset(index));
+                take(&mut slots, plan, name, index as usize, value)?;
+            }
+        }
+    }
+    slots.build(py, class, plan)
+}
+
+#[inline(always)]
+fn take<'py>(
+    slots: &mut Slots,
+    plan: &Plan,
+    name: View<'_, 'py>,
+    hint: usize,
+    value: View<'_, 'py>,
+) -> Lane<()> {
+    let Some(index) = plan.find(name, hint) else {
+        return if plan.ignores_extra && is_str(name) { Ok(()) } else { Err(Fail::Slow) };
+    };
+    let field = &plan.fields[index];
+    let taken = check(&field.node, value, false)?.unwrap_or_else(|| value.to_owned());
+    slots.give(index, taken);
+    Ok(())
+}
+
+/// An instance from an exact dict.
+pub fn from_dict<'py>(class: *mut ffi::PyTypeObject, plan: &Plan, data: View<'_, 'py>) -> Lane<Object<'py>> {
+    if !plan.validate {
+        return Err(Fail::Slow);
+    }
+    let py = data.py();
+    let mut slots = Slots::new(plan.fields.len());
+    let mut position = 0;
+    let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+    let mut hint = 0;
+    // SAFETY: the caller has seen an exact dict; key and value are held while they are looked at.
+    while unsafe { ffi::PyDict_Next(data.as_ptr(), &mut position, &mut key, &mut value) } != 0 {
+        // SAFETY: as above.
+        let (key, value): (Object<'py>, Object<'py>) =
+            unsafe { (Bound::from_borrowed_ptr(py, key), Bound::from_borrowed_ptr(py, value)) };
+        take(&mut slots, plan, key.as_borrowed(), hint, value.as_borrowed())?;
+        hint += 1;
+    }
+    slots.build(py, class, plan)
+}
+
+/// `cls(...)`: the vectorcall of every planned class.
+pub unsafe extern "C" fn vectorcall(
+    callable: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    types::guard(|py| {
+        let class = callable.cast::<ffi::PyTypeObject>();
+        // SAFETY: the interpreter calls this with the class, and with arguments as the protocol has them.
+        unsafe {
+            let positional = ffi::PyVectorcall_NARGS(count as _);
+            let plan = Plan::held(py, class);
+            if let Some(plan) = &plan
+                && plan.get().construct
+                && positional == 0
+                && (*class).tp_flags & ffi::Py_TPFLAGS_IS_ABSTRACT == 0
+            {
+                match from_keywords(py, class, plan.get(), arguments, names) {
+                    Err(Fail::Slow) => {}
+                    answer => return answer,
+                }
+            }
+            let keywords = owned(py, ffi::PyDict_New())?;
+            if !names.is_null() {
+                for index in 0..ffi::PyTuple_GET_SIZE(names) {
+                    let value = *arguments.offset(positional + index);
+                    if ffi::PyDict_SetItem(keywords.as_ptr(), ffi::PyTuple_GET_ITEM(names, index), value) < 0 {
+                        return Err(Fail::Raised);
+                    }
+                }
+            }
+            if let Some(plan) = &plan
+                && plan.get().plain_init
+                && positional == 0
+                && (*class).tp_flags & ffi::Py_TPFLAGS_IS_ABSTRACT == 0
+            {
+                let name = pyo3::intern!(py, "validate_python");
+                let validator = plan.get().validator.as_ptr();
+                let made = owned(py, ffi::PyObject_CallMethodOneArg(validator, name.as_ptr(), keywords.as_ptr()))?;
+                return settle_made(class, made);
+            }
+            let tuple = owned(py, ffi::PyTuple_New(positional))?;
+            for index in 0..positional {
+                ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index, ffi::Py_NewRef(*arguments.offset(index)));
+            }
+            let call = (*(&raw mut ffi::PyType_Type)).tp_call.ok_or(Fail::Slow)?;
+            let object = owned(py, call(callable, tuple.as_ptr(), keywords.as_ptr()))?;
+            settle_made(class, object)
+        }
+    })
+}
+
+/// Starts the tracking of an instance that pydantic made, once the user's own code around it has run.
+pub fn settle_made<'py>(class: *mut ffi::PyTypeObject, object: Object<'py>) -> Lane<Object<'py>> {
+    let py = object.py();
+    // SAFETY: a live object has a live type.
+    let own = unsafe { ffi::Py_TYPE(object.as_ptr()) };
+    if own == class
+        // SAFETY: as above.
+        && let Some(plan) = unsafe { Plan::held(py, own) }
+        && plan.get().tracked
+        && plan.get().settles_late
+    {
+        track::reset(object.as_borrowed(), plan.get())?;
+    }
+    Ok(object)
+}
+
+/// `cls.model_validate(obj)`.
+pub unsafe extern "C" fn model_validate(
+    class: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: isize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    types::guard(|py| {
+        // SAFETY: the interpreter passes a live class and live arguments.
+        unsafe {
+            let raw = class.cast::<ffi::PyTypeObject>();
+            let Some(plan) = Plan::held(py, raw) else {
+                return types::beyond(py, class, c"model_validate", arguments, count, names);
+            };
+            let plan = plan.get();
+            if count != 1 || !names.is_null() {
+                let made = types::call_next(py, &plan.next_model_validate, class, arguments, count, names)?;
+                return settle_made(raw, made);
+            }
+            let data = Borrowed::from_ptr(py, *arguments);
+            if plan.validate && is_dict(data) {
+                match from_dict(raw, plan, data) {
+                    Err(Fail::Slow) => {}
+                    answer => return answer,
+                }
+            }
+            if !plan.own_methods {
+                let made = types::call_next(py, &plan.next_model_validate, class, arguments, count, names)?;
+                return settle_made(raw, made);
+            }
+            let name = pyo3::intern!(py, "validate_python");
+            let made = owned(py, ffi::PyObject_CallMethodOneArg(plan.validator.as_ptr(), name.as_ptr(), data.as_ptr()))?;
+            if made.as_ptr() == data.as_ptr() {
+                return Ok(made);
+            }
+            settle_made(raw, made)
+        }
+    })
+}

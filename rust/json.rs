@@ -1,0 +1,219 @@
+//! JSON text, byte for byte as pydantic writes it. Plain Rust: knows no Python.
+//!
+//! Integers by `itoa`, floats by `zmij` (the shortest text that reads back as the same number), dates and
+//! durations in ISO 8601.
+
+/// For every byte: 0 where it stands for itself inside a JSON string, else the letter of its escape
+/// (`u` for the six-character form).
+static ESCAPE: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = b'u';
+        control += 1;
+    }
+    table[0x08] = b'b';
+    table[0x09] = b't';
+    table[0x0a] = b'n';
+    table[0x0c] = b'f';
+    table[0x0d] = b'r';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// The offset of the first byte at or after `from` that needs an escape, or the length.
+#[inline]
+fn next_escape(text: &[u8], from: usize) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut at = from;
+    while let Some(chunk) = text.get(at..at + 8) {
+        let word = u64::from_ne_bytes(chunk.try_into().unwrap_or([0; 8]));
+        // A byte is flagged when it is below 0x20, or a quote, or a backslash (each test is the classic
+        // "has zero byte" on the word xor the wanted byte). A false flag only costs the slow loop below.
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let quote = word ^ (ONES * b'"' as u64);
+        let quote = quote.wrapping_sub(ONES) & !quote;
+        let backslash = word ^ (ONES * b'\\' as u64);
+        let backslash = backslash.wrapping_sub(ONES) & !backslash;
+        if (control | quote | backslash) & HIGH != 0 {
+            break;
+        }
+        at += 8;
+    }
+    while at < text.len() && ESCAPE[text[at] as usize] == 0 {
+        at += 1;
+    }
+    at
+}
+
+/// Appends `text` (UTF-8) as a JSON string with its quotes.
+#[inline]
+pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let mut from = 0;
+    loop {
+        let at = next_escape(text, from);
+        out.extend_from_slice(&text[from..at]);
+        if at == text.len() {
+            break;
+        }
+        let byte = text[at];
+        match ESCAPE[byte as usize] {
+            b'u' => {
+                let digits = [HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]];
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&digits);
+            }
+            letter => out.extend_from_slice(&[b'\\', letter]),
+        }
+        from = at + 1;
+    }
+    out.push(b'"');
+}
+
+/// Appends an integer.
+#[inline]
+pub fn write_i64(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a float; NaN and the infinities become `null`.
+#[inline]
+pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+fn write_digits(out: &mut Vec<u8>, value: u32, width: usize) {
+    let mut digits = [b'0'; 10];
+    let mut rest = value;
+    for place in digits[..width].iter_mut().rev() {
+        *place += (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&digits[..width]);
+}
+
+/// Appends `YYYY-MM-DD`, without quotes.
+pub fn write_date(out: &mut Vec<u8>, year: u32, month: u32, day: u32) {
+    write_digits(out, year, 4);
+    out.push(b'-');
+    write_digits(out, month, 2);
+    out.push(b'-');
+    write_digits(out, day, 2);
+}
+
+/// Appends `HH:MM:SS` and, where there are any, six digits of microseconds, without quotes.
+pub fn write_time(out: &mut Vec<u8>, hour: u32, minute: u32, second: u32, microsecond: u32) {
+    write_digits(out, hour, 2);
+    out.push(b':');
+    write_digits(out, minute, 2);
+    out.push(b':');
+    write_digits(out, second, 2);
+    if microsecond != 0 {
+        out.push(b'.');
+        write_digits(out, microsecond, 6);
+    }
+}
+
+/// Appends a UTC offset given in minutes: `Z` for zero, else `+HH:MM`.
+pub fn write_offset(out: &mut Vec<u8>, minutes: i32) {
+    if minutes == 0 {
+        out.push(b'Z');
+        return;
+    }
+    out.push(if minutes < 0 { b'-' } else { b'+' });
+    write_digits(out, minutes.unsigned_abs() / 60, 2);
+    out.push(b':');
+    write_digits(out, minutes.unsigned_abs() % 60, 2);
+}
+
+/// Appends 128 bits as the canonical text of a UUID, without quotes.
+pub fn write_uuid(out: &mut Vec<u8>, bits: u128) {
+    for (index, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            out.push(b'-');
+        }
+        out.extend_from_slice(&[HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
+    }
+}
+
+/// Reads the canonical text of a UUID (36 characters, hyphens in place); None for every other spelling.
+pub fn read_uuid(text: &[u8]) -> Option<u128> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut bits = 0u128;
+    for (index, &byte) in text.iter().enumerate() {
+        if matches!(index, 8 | 13 | 18 | 23) {
+            if byte != b'-' {
+                return None;
+            }
+        } else {
+            bits = bits << 4 | (byte as char).to_digit(16)? as u128;
+        }
+    }
+    Some(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("ASCII or the input's own UTF-8")
+    }
+
+    #[test]
+    fn strings_are_escaped_wherever_the_special_byte_stands() {
+        for special in (0..0x20).chain([b'"', b'\\']) {
+            for before in 0..20 {
+                let mut input = vec![b'x'; before];
+                input.push(special);
+                input.extend_from_slice("é\u{7f}y".as_bytes());
+                let written = text(|out| write_str(out, &input));
+                let inner = &written[1 + before..written.len() - 5];
+                assert!(inner.starts_with('\\'), "{written}");
+                assert!(written.ends_with("é\u{7f}y\""), "{written}");
+            }
+        }
+        assert_eq!(text(|out| write_str(out, b"a\n\x00\"")), "\"a\\n\\u0000\\\"\"");
+    }
+
+    #[test]
+    fn floats_are_the_shortest_that_read_back() {
+        for (value, expected) in [(1.0, "1.0"), (0.1, "0.1"), (-0.0, "-0.0"), (1e16, "1e+16"), (1e-5, "0.00001")] {
+            assert_eq!(text(|out| write_f64(out, value)), expected);
+        }
+        assert_eq!(text(|out| write_f64(out, f64::NAN)), "null");
+    }
+
+    #[test]
+    fn times_show_microseconds_only_where_there_are_any() {
+        assert_eq!(text(|out| write_time(out, 1, 2, 3, 0)), "01:02:03");
+        assert_eq!(text(|out| write_time(out, 1, 2, 3, 40)), "01:02:03.000040");
+        assert_eq!(text(|out| write_offset(out, -210)), "-03:30");
+        assert_eq!(text(|out| write_date(out, 5, 1, 2)), "0005-01-02");
+    }
+
+    #[test]
+    fn uuids_round_trip_and_other_spellings_are_refused() {
+        let bits = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
+        let written = text(|out| write_uuid(out, bits));
+        assert_eq!(written, "01234567-89ab-cdef-0123-456789abcdef");
+        assert_eq!(read_uuid(written.as_bytes()), Some(bits));
+        assert_eq!(read_uuid(b"0123456789abcdef0123456789abcdef"), None);
+        assert_eq!(read_uuid(b"01234567-89ab-cdef-0123-456789abcdeg"), None);
+        assert_eq!(read_uuid(b"+1234567-89ab-cdef-0123-456789abcdef"), None);
+    }
+}

@@ -1,0 +1,430 @@
+//! Where an instance keeps the values of its fields: the one module that knows CPython's versions apart.
+//!
+//! Every instance has a dictionary. CPython 3.11 and 3.12 put the values of small instances into an array of
+//! their own instead ("inline values") and make the dictionary only when somebody asks for it. Filling that
+//! array directly is what makes construction as fast as a struct's. It is private layout, so it is used only for
+//! a class on which `probe` has seen it work, and can be switched off with `NITRO_LAYOUT=public`. Everywhere
+//! else, and on every other version, the public dictionary functions do the same work.
+
+use std::ptr;
+use std::sync::OnceLock;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::plan::Plan;
+use crate::runtime::{Fail, Lane, Object, Runtime, View, owned};
+
+/// How a class keeps its instances' values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Field number i stands at place i of the inline values, until the instance's dictionary is asked for.
+    Inline,
+    /// In the dictionary, whose pointer stands before the object's header.
+    Managed,
+    /// In the dictionary, found by public functions only.
+    Public,
+}
+
+impl Layout {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::Managed => "managed",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// Whether private layout may be used at all: not with `NITRO_LAYOUT=public`.
+pub fn private_allowed() -> bool {
+    static ALLOWED: OnceLock<bool> = OnceLock::new();
+    *ALLOWED.get_or_init(|| std::env::var_os("NITRO_LAYOUT").is_none_or(|value| value != "public"))
+}
+
+/// The flag of types whose dictionary pointer stands before the object's header.
+const MANAGED_DICT: std::ffi::c_ulong = 1 << 4;
+
+unsafe extern "C" {
+    /// Private, but exported by every version that Nitro supports.
+    #[cfg(Py_3_13)]
+    fn _PyObject_GetDictPtr(object: *mut ffi::PyObject) -> *mut *mut ffi::PyObject;
+}
+
+/// The array of inline values of `object`, or null when it has none (any more).
+///
+/// # Safety
+/// The type of `object` has the managed-dictionary flag.
+#[inline(always)]
+unsafe fn inline_values(object: *mut ffi::PyObject) -> *mut *mut ffi::PyObject {
+    #[cfg(not(Py_3_12))]
+    // SAFETY: 3.11 keeps the pointer to the values four words before the object.
+    unsafe {
+        *object.cast::<*mut *mut ffi::PyObject>().offset(-4)
+    }
+    #[cfg(all(Py_3_12, not(Py_3_13)))]
+    // SAFETY: 3.12 keeps one word three words before the object: values tagged with a low 1, or the dictionary.
+    unsafe {
+        let word = *object.cast::<usize>().offset(-3);
+        if word & 1 == 1 { (word + 1) as *mut *mut ffi::PyObject } else { ptr::null_mut() }
+    }
+    #[cfg(Py_3_13)]
+    {
+        let _ = object;
+        ptr::null_mut()
+    }
+}
+
+/// The materialised dictionary of `object`, borrowed, or null.
+///
+/// # Safety
+/// The type of `object` has the managed-dictionary flag.
+#[inline(always)]
+unsafe fn managed_dict(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    #[cfg(not(Py_3_12))]
+    // SAFETY: 3.11 keeps the dictionary's pointer three words before the object.
+    unsafe {
+        *object.cast::<*mut ffi::PyObject>().offset(-3)
+    }
+    #[cfg(all(Py_3_12, not(Py_3_13)))]
+    // SAFETY: see `inline_values`.
+    unsafe {
+        let word = *object.cast::<usize>().offset(-3);
+        if word & 1 == 1 { ptr::null_mut() } else { word as *mut ffi::PyObject }
+    }
+    #[cfg(Py_3_13)]
+    // SAFETY: any object may be asked; types with slots beside the dictionary have no inline values there.
+    unsafe {
+        let place = _PyObject_GetDictPtr(object);
+        if place.is_null() { ptr::null_mut() } else { *place }
+    }
+}
+
+/// The bytes in front of the values that say how many are filled, and in which order.
+///
+/// # Safety
+/// `values` is the array of a live instance with room for `count` values.
+unsafe fn order<'a>(values: *mut *mut ffi::PyObject, count: usize) -> (&'a mut u8, &'a mut [u8]) {
+    let bytes = values.cast::<u8>();
+    // SAFETY: 3.11 and 3.12 lay the prefix out backwards: [-2] is the count, [-3 - i] the place of the i-th
+    // value; the prefix has a byte for every place of the array.
+    unsafe { (&mut *bytes.offset(-2), std::slice::from_raw_parts_mut(bytes.offset(-2 - count as isize), count)) }
+}
+
+/// Finds the layout of a class from its type's flags and from what a trial instance does.
+pub fn probe(py: Python<'_>, class: *mut ffi::PyTypeObject, names: &[*mut ffi::PyObject]) -> Layout {
+    // SAFETY: `class` is a live type; only public functions and the checked pointers below touch the trial.
+    unsafe {
+        if !private_allowed() || (*class).tp_flags & MANAGED_DICT == 0 {
+            return Layout::Public;
+        }
+        if cfg!(Py_3_13) || names.is_empty() || names.len() > 28 {
+            return Layout::Managed;
+        }
+        let Ok(trial) = new_object(py, class) else {
+            ffi::PyErr_Clear();
+            return Layout::Managed;
+        };
+        let works = fits(trial.as_ptr(), names);
+        if !works {
+            ffi::PyErr_Clear();
+        } else {
+            // Each new instance takes one spare place from the array of the next: a few of them now save
+            // memory in all those to come.
+            for _ in 0..32 {
+                if new_object(py, class).is_err() {
+                    ffi::PyErr_Clear();
+                    return Layout::Managed;
+                }
+            }
+        }
+        if works { Layout::Inline } else { Layout::Managed }
+    }
+}
+
+/// Whether values set in order on a fresh instance land in the same order in its inline values.
+///
+/// # Safety
+/// `object` is a fresh instance of a type with the managed-dictionary flag.
+unsafe fn fits(object: *mut ffi::PyObject, names: &[*mut ffi::PyObject]) -> bool {
+    // SAFETY: the array is looked up again after each store, as it may have moved.
+    unsafe {
+        for (place, &name) in names.iter().enumerate() {
+            let marker = ffi::PyFloat_FromDouble(0.5);
+            if marker.is_null() || ffi::PyObject_GenericSetAttr(object, name, marker) < 0 {
+                ffi::Py_XDECREF(marker);
+                return false;
+            }
+            let values = inline_values(object);
+            let found = !values.is_null() && *values.add(place) == marker;
+            ffi::Py_DECREF(marker);
+            if !found {
+                return false;
+            }
+        }
+        in_order(inline_values(object), names.len())
+    }
+}
+
+/// Whether the first `count` values were filled in the order of their places, with none missing.
+///
+/// # Safety
+/// `values` is the array of a live instance with room for `count` values.
+#[inline]
+unsafe fn in_order(values: *mut *mut ffi::PyObject, count: usize) -> bool {
+    // SAFETY: as promised by the caller.
+    let (filled, order) = unsafe { order(values, count) };
+    *filled as usize >= count && order.iter().rev().enumerate().all(|(i, &place)| place as usize == i)
+}
+
+/// A new instance without values, made as `object.__new__` makes it.
+///
+/// # Safety
+/// `class` is a live heap type whose `__new__` is object's.
+unsafe fn new_object(py: Python<'_>, class: *mut ffi::PyTypeObject) -> Lane<Object<'_>> {
+    // SAFETY: object's tp_new takes any heap type, an empty tuple and no keywords.
+    unsafe {
+        let new = (*(&raw mut ffi::PyBaseObject_Type)).tp_new.ok_or(Fail::Slow)?;
+        owned(py, new(class, Runtime::get(py).empty_tuple.as_ptr(), ptr::null_mut()))
+    }
+}
+
+/// Makes an instance of `class` that holds `values`, one for each field of the plan, all taken over.
+///
+/// # Safety
+/// `plan` is the plan of `class`; `values` has as many owned references as the plan has fields, and the caller
+/// forgets them whatever happens.
+#[inline]
+pub unsafe fn build<'py>(
+    py: Python<'py>,
+    class: *mut ffi::PyTypeObject,
+    plan: &Plan,
+    values: &[*mut ffi::PyObject],
+) -> Lane<Object<'py>> {
+    // SAFETY: as promised by the caller; each branch disposes of every value exactly once.
+    unsafe {
+        let mut object = None;
+        if plan.layout == Layout::Inline {
+            match new_object(py, class) {
+                Ok(made) => {
+                    let places = inline_values(made.as_ptr());
+                    if !places.is_null() {
+                        ptr::copy_nonoverlapping(values.as_ptr(), places, values.len());
+                        let (filled, order) = order(places, values.len());
+                        *filled = values.len() as u8;
+                        for (i, place) in order.iter_mut().rev().enumerate() {
+                            *place = i as u8;
+                        }
+                        return Ok(made);
+                    }
+                    object = Some(made);
+                }
+                Err(fail) => {
+                    values.iter().for_each(|&value| ffi::Py_DECREF(value));
+                    return Err(fail);
+                }
+            }
+        }
+        let dict = owned(py, ffi::PyDict_New()).and_then(|dict| fill_dict(&dict, plan, values).map(|()| dict));
+        values.iter().for_each(|&value| ffi::Py_DECREF(value));
+        let dict = dict?;
+        let object = match (object, (*class).tp_alloc) {
+            (Some(made), _) => made,
+            (None, Some(alloc)) => owned(py, alloc(class, 0))?,
+            (None, None) => new_object(py, class)?,
+        };
+        if ffi::PyObject_GenericSetDict(object.as_ptr(), dict.as_ptr(), ptr::null_mut()) < 0 {
+            return Err(Fail::Raised);
+        }
+        Ok(object)
+    }
+}
+
+/// # Safety
+/// `values` has a live object for each field of the plan.
+unsafe fn fill_dict(dict: &Object<'_>, plan: &Plan, values: &[*mut ffi::PyObject]) -> Lane<()> {
+    for (field, &value) in plan.fields.iter().zip(values) {
+        // SAFETY: names are live strings held by the plan, values are promised by the caller.
+        if unsafe { ffi::PyDict_SetItem(dict.as_ptr(), field.name.as_ptr(), value) } < 0 {
+            return Err(Fail::Raised);
+        }
+    }
+    Ok(())
+}
+
+/// The values of one instance, wherever they are. Holds for as long as no Python code runs.
+pub enum Values<'py> {
+    /// The instance and its array.
+    Inline(*mut ffi::PyObject, *mut *mut ffi::PyObject),
+    Dict(Object<'py>),
+}
+
+impl<'py> Values<'py> {
+    /// Looks without changing anything.
+    ///
+    /// # Safety
+    /// `plan` is the plan of the type of `object`.
+    #[inline]
+    pub unsafe fn of(object: View<'_, 'py>, plan: &Plan) -> Lane<Self> {
+        let py = object.py();
+        // SAFETY: Inline and Managed are only given to types with the managed-dictionary flag.
+        unsafe {
+            if plan.layout == Layout::Inline {
+                let values = inline_values(object.as_ptr());
+                if !values.is_null() {
+                    return Ok(Self::Inline(object.as_ptr(), values));
+                }
+            }
+            if plan.layout != Layout::Public {
+                let dict = managed_dict(object.as_ptr());
+                if !dict.is_null() {
+                    return Ok(Self::Dict(Bound::from_borrowed_ptr(py, dict)));
+                }
+            }
+            Ok(Self::Dict(owned(py, ffi::PyObject_GenericGetDict(object.as_ptr(), ptr::null_mut()))?))
+        }
+    }
+
+    /// The value of field number `index`; None where the instance has none.
+    #[inline]
+    pub fn get(&self, py: Python<'py>, plan: &Plan, index: usize) -> Lane<Option<Object<'py>>> {
+        match self {
+            // SAFETY: the plan's fields stand at the first places of the array.
+            Self::Inline(_, values) => Ok(unsafe { Bound::from_borrowed_ptr_or_opt(py, *values.add(index)) }),
+            // SAFETY: a borrowed reference, or null with or without an exception.
+            Self::Dict(dict) => unsafe {
+                let value = ffi::PyDict_GetItemWithError(dict.as_ptr(), plan.fields[index].name.as_ptr());
+                if value.is_null() && !ffi::PyErr_Occurred().is_null() {
+                    return Err(Fail::Raised);
+                }
+                Ok(Bound::from_borrowed_ptr_or_opt(py, value))
+            },
+        }
+    }
+
+    /// Puts `value` where field number `index` is and gives back the value that was there.
+    #[inline]
+    pub fn replace(
+        &self,
+        py: Python<'py>,
+        plan: &Plan,
+        index: usize,
+        value: Object<'py>,
+    ) -> Lane<Option<Object<'py>>> {
+        if let Self::Inline(_, values) = self {
+            // SAFETY: as in `get`; the array owns the reference that it holds.
+            unsafe {
+                let place = values.add(index);
+                if !(*place).is_null() {
+                    return owned(py, ptr::replace(place, value.into_ptr())).map(Some);
+                }
+            }
+            // A deleted attribute that comes back takes the last place in the order: CPython's own work.
+            return Err(Fail::Slow);
+        }
+        let old = self.get(py, plan, index)?;
+        if let Self::Dict(dict) = self {
+            // SAFETY: live objects.
+            if unsafe { ffi::PyDict_SetItem(dict.as_ptr(), plan.fields[index].name.as_ptr(), value.as_ptr()) } < 0 {
+                return Err(Fail::Raised);
+            }
+        }
+        Ok(old)
+    }
+
+    /// Calls `visit` with every field's value in the plan's order. Slow when a field is missing or when the
+    /// instance holds its fields in another order; attributes that are no fields are passed over.
+    #[inline]
+    pub fn each(
+        &self,
+        py: Python<'py>,
+        plan: &Plan,
+        mut visit: impl FnMut(usize, View<'_, 'py>) -> Lane<()>,
+    ) -> Lane<()> {
+        let count = plan.fields.len();
+        match self {
+            // SAFETY: the prefix is checked before the values are taken as complete; each value is held while
+            // it is visited, and the array is known to be the object's own before it is read again.
+            Self::Inline(object, values) => unsafe {
+                if !in_order(*values, count) {
+                    return Err(Fail::Slow);
+                }
+                for index in 0..count {
+                    if inline_values(*object) != *values {
+                        return Err(Fail::Slow);
+                    }
+                    let value = Bound::from_borrowed_ptr_or_opt(py, *values.add(index)).ok_or(Fail::Slow)?;
+                    visit(index, value.as_borrowed())?;
+                }
+                Ok(())
+            },
+            Self::Dict(dict) => {
+                let mut position = 0;
+                let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+                let mut index = 0;
+                // SAFETY: key and value are borrowed from the dictionary and held before anything else runs.
+                while unsafe { ffi::PyDict_Next(dict.as_ptr(), &mut position, &mut key, &mut value) } != 0 {
+                    if index < count && key == plan.fields[index].name.as_ptr() {
+                        // SAFETY: as above.
+                        let value = unsafe { Bound::from_borrowed_ptr(py, value) };
+                        visit(index, value.as_borrowed())?;
+                        index += 1;
+                    } else {
+                        // SAFETY: as above.
+                        let key = unsafe { Bound::from_borrowed_ptr(py, key) };
+                        if plan.find(key.as_borrowed(), index).is_some() {
+                            return Err(Fail::Slow);
+                        }
+                    }
+                }
+                if index == count { Ok(()) } else { Err(Fail::Slow) }
+            }
+        }
+    }
+}
+
+/// The instance's dictionary, made when it is not there yet.
+///
+/// From inline values a plain dictionary is built instead of the shared-key one that CPython would make:
+/// attribute reads through that one are three times slower.
+///
+/// # Safety
+/// `plan`, if any, is the plan of the type of `object`.
+pub unsafe fn dictionary<'py>(object: View<'_, 'py>, plan: Option<&Plan>) -> Lane<Object<'py>> {
+    let py = object.py();
+    // SAFETY: see `Values::of`; the values are only read before the new dictionary takes their place.
+    unsafe {
+        if let Some(plan) = plan.filter(|plan| plan.layout == Layout::Inline) {
+            let count = plan.fields.len();
+            // Made first, as making it may run the cycle collector, and with it anything.
+            let dict = owned(py, ffi::PyDict_New())?;
+            let values = inline_values(object.as_ptr());
+            if !values.is_null() && in_order(values, count) && *order(values, 0).0 as usize == count {
+                fill_dict(&dict, plan, std::slice::from_raw_parts(values, count))?;
+                set_dictionary(object, dict.as_borrowed())?;
+                return Ok(dict);
+            }
+        }
+        owned(py, ffi::PyObject_GenericGetDict(object.as_ptr(), ptr::null_mut()))
+    }
+}
+
+/// Gives the instance another dictionary.
+pub fn set_dictionary(object: View<'_, '_>, dict: View<'_, '_>) -> Lane<()> {
+    // SAFETY: live objects; the function checks that it was given a dictionary.
+    if unsafe { ffi::PyObject_GenericSetDict(object.as_ptr(), dict.as_ptr(), ptr::null_mut()) } < 0 {
+        return Err(Fail::Raised);
+    }
+    Ok(())
+}
+
+/// The names and values that an instance holds now, as a new dictionary.
+pub fn copy_dictionary<'py>(object: View<'_, 'py>, plan: Option<&Plan>) -> Lane<Bound<'py, PyDict>> {
+    let py = object.py();
+    // SAFETY: the caller's plan belongs to the object's type; PyDict_Copy gives a new reference.
+    unsafe {
+        let dict = dictionary(object, plan)?;
+        Ok(owned(py, ffi::PyDict_Copy(dict.as_ptr()))?.cast_into_unchecked())
+    }
+}

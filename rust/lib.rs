@@ -1,0 +1,91 @@
+//! The Rust core of Nitro.
+//!
+//! `json` and `uuid7` know no Python and build alone (`--no-default-features`). The rest speaks CPython:
+//!
+//! | module      | concept                                                             |
+//! |-------------|---------------------------------------------------------------------|
+//! | `runtime`   | what is looked up once; the result type of the fast lane             |
+//! | `layout`    | where instances keep their values; the only place that knows versions |
+//! | `plan`      | what the fast lane knows of a class                                  |
+//! | `types`     | the native base class and metaclass, garbage collection, panics      |
+//! | `check`     | is this value of the declared type?                                  |
+//! | `construct` | new instances from keywords and dicts                                |
+//! | `decode`    | new instances from JSON                                              |
+//! | `assign`    | attribute assignment                                                 |
+//! | `track`     | change tracking                                                      |
+//! | `dump`      | models as dicts                                                      |
+//! | `encode`    | models as JSON                                                       |
+
+#[cfg(feature = "python")]
+mod assign;
+#[cfg(feature = "python")]
+mod check;
+#[cfg(feature = "python")]
+mod construct;
+#[cfg(feature = "python")]
+mod decode;
+#[cfg(feature = "python")]
+mod dump;
+#[cfg(feature = "python")]
+mod encode;
+pub mod json;
+#[cfg(feature = "python")]
+mod layout;
+#[cfg(feature = "python")]
+mod plan;
+#[cfg(feature = "python")]
+mod runtime;
+#[cfg(feature = "python")]
+mod track;
+#[cfg(feature = "python")]
+mod types;
+pub mod uuid7;
+
+/// The native part of Nitro; see the package for what is public.
+#[cfg(feature = "python")]
+#[pyo3::pymodule(name = "_core", gil_used = true)]
+mod core_module {
+    use pyo3::prelude::*;
+    use pyo3::types::PyType;
+
+    #[pymodule_export]
+    use crate::decode::decode_fast;
+    #[pymodule_export]
+    use crate::encode::encode_fast;
+    #[pymodule_export]
+    use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::track::{
+        accept_changes, changes, is_changed, original, originals, previous_changes, revert_changes, set_originals, version,
+    };
+    #[pymodule_export]
+    use crate::types::{finish_metaclass, install_plan};
+
+    /// A new UUIDv7 in canonical text, greater than every earlier one of this process.
+    #[pyfunction]
+    fn new_id(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        crate::construct::identity(py).map_err(|_| PyErr::fetch(py))
+    }
+
+    /// To be called in a child process after a fork, so that it makes other ids than its parent.
+    #[pyfunction]
+    fn forked() {
+        crate::uuid7::forked();
+    }
+
+    /// Tells the core which class keeps its state in the slot `__nitro_state__`.
+    #[pyfunction]
+    fn register_entity(entity: &Bound<'_, PyType>) -> PyResult<()> {
+        crate::track::register(entity)
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        crate::runtime::Runtime::initialise(py)?;
+        crate::types::initialise(module)?;
+        crate::track::initialise(py)?;
+        let private = crate::layout::private_allowed();
+        module.add("LAYOUT", if private { "private" } else { "public" })
+    }
+}
