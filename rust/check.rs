@@ -87,6 +87,18 @@ fn keep_if<'py>(condition: bool) -> Lane<Option<Object<'py>>> {
     if condition { Ok(None) } else { Err(Fail::Slow) }
 }
 
+/// Whether `value` needs no more than its type to be taken as it is: the commonest kinds, without a call.
+#[inline(always)]
+pub fn plain(node: &Node, value: View<'_, '_>) -> bool {
+    match node {
+        Node::Str(length) => is_str(value) && length.is_free(),
+        Node::Int { bounded, .. } => is_int(value) && !bounded,
+        Node::Float { bounded, .. } => is_float(value) && !bounded,
+        Node::Bool => is_bool(value),
+        _ => false,
+    }
+}
+
 /// Ok(None): take the value itself. Ok(Some): take this one in its place, as containers are copied and dicts become
 /// models. `exact` refuses every conversion, as inside a union.
 #[inline]
@@ -102,7 +114,8 @@ pub fn check<'py>(node: &Node, value: View<'_, 'py>, exact: bool) -> Lane<Option
                     || small_int(value)
                         .is_some_and(|number| *minimum <= number && number <= *maximum && number % multiple_of == 0)),
         ),
-        Node::Float { gt, ge, lt, le, multiple_of, finite } => {
+        Node::Float { bounded: false, .. } if is_float(value) => Ok(None),
+        Node::Float { gt, ge, lt, le, multiple_of, finite, .. } => {
             let given = if is_float(value) {
                 // SAFETY: an exact float.
                 unsafe { ffi::PyFloat_AS_DOUBLE(value.as_ptr()) }

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use crate::check::{check, is_dict, is_str};
+use crate::check::{check, is_dict, is_str, plain};
 use crate::layout;
 use crate::plan::{Default, MASK_FIELDS, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
@@ -27,6 +27,7 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// A place for each of `count` fields, at the caller's own place: a move would copy them all.
     #[inline(always)]
     pub fn new(count: usize) -> Self {
         let mut slots = Self {
@@ -118,7 +119,7 @@ impl Slots {
 
     /// Makes the instance.
     #[inline]
-    pub fn build<'py>(mut self, py: Python<'py>, class: *mut ffi::PyTypeObject, plan: &Plan) -> Lane<Object<'py>> {
+    pub fn build<'py>(&mut self, py: Python<'py>, class: *mut ffi::PyTypeObject, plan: &Plan) -> Lane<Object<'py>> {
         let fields_set = self.fields_set(py, plan)?;
         self.fill_defaults(py, plan)?;
         // SAFETY: the plan belongs to the class; every place is filled now, and forgotten as soon as `build` has
@@ -193,9 +194,7 @@ fn default<'py>(py: Python<'py>, default: &Default) -> Lane<Object<'py>> {
 pub fn identity(py: Python<'_>) -> Lane<Object<'_>> {
     let bits = uuid7::next()
         .map_err(|error| raise(py, PyRuntimeError::new_err(format!("no random numbers for an id: {error}"))))?;
-    let mut text = Vec::with_capacity(36);
-    crate::json::write_uuid(&mut text, bits);
-    ascii(py, &text)
+    ascii(py, &crate::json::uuid_text(bits))
 }
 
 /// A str from ASCII bytes.
@@ -248,7 +247,10 @@ fn take<'py>(
         return if plan.ignores_extra && is_str(name) { Ok(()) } else { Err(Fail::Slow) };
     };
     let field = &plan.fields[index];
-    let taken = check(&field.node, value, false)?.unwrap_or_else(|| value.to_owned());
+    let taken = match plain(&field.node, value) {
+        true => value.to_owned(),
+        false => check(&field.node, value, false)?.unwrap_or_else(|| value.to_owned()),
+    };
     slots.give(index, taken);
     Ok(())
 }

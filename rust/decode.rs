@@ -1,9 +1,8 @@
 //! `model_validate_json()` and `nitro.decode`: instances straight from JSON text.
 //!
-//! The parser is jiter, the dates are speedate's: the two that pydantic itself reads with. Whatever they refuse, and
-//! whatever needs a conversion beyond reading the declared type, goes to pydantic whole.
+//! Text that `reader` does not read, and whatever needs a conversion beyond reading the declared type, goes to pydantic
+//! whole. Dates are read by speedate, as pydantic does.
 
-use jiter::{Jiter, JiterError, NumberAny, NumberInt, Peek};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple, PyType};
@@ -14,11 +13,12 @@ use crate::construct::{Slots, ascii, settle_made};
 use crate::dump::DEPTH;
 use crate::json;
 use crate::plan::{Node, Plan};
+use crate::reader::{Beyond, Number, Reader};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
 use crate::types;
 
-impl From<JiterError> for Fail {
-    fn from(_: JiterError) -> Self {
+impl From<Beyond> for Fail {
+    fn from(_: Beyond) -> Self {
         Self::Slow
     }
 }
@@ -81,12 +81,10 @@ pub fn decode_fast<'py>(
             if !many {
                 return root_model(py, raw, plan, json);
             }
-            let Peek::Array = json.peek()? else { return Err(Fail::Slow) };
             let mut items = Vec::new();
-            let mut next = json.known_array()?;
-            while let Some(peek) = next {
-                items.push(model(py, raw, plan, peek, json, 0)?);
-                next = json.array_step()?;
+            json.enter(b'[')?;
+            while json.another(items.is_empty(), b']')? {
+                items.push(model(py, raw, plan, json, 0)?);
             }
             PyList::new(py, items).map(Bound::into_any).map_err(|error| raise(py, error))
         })
@@ -118,8 +116,8 @@ fn with_text<T>(data: View<'_, '_>, read: impl FnOnce(&[u8]) -> Lane<T>) -> Lane
     Err(Fail::Slow)
 }
 
-fn whole<'py>(text: &[u8], read: impl FnOnce(&mut Jiter<'_>) -> Lane<Object<'py>>) -> Lane<Object<'py>> {
-    let mut json = Jiter::new(text);
+fn whole<'py>(text: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Lane<Object<'py>>) -> Lane<Object<'py>> {
+    let mut json = Reader::new(text);
     let made = read(&mut json)?;
     json.finish()?;
     Ok(made)
@@ -129,9 +127,10 @@ fn root_model<'py>(
     py: Python<'py>,
     class: *mut ffi::PyTypeObject,
     plan: &Plan,
-    json: &mut Jiter<'_>,
+    json: &mut Reader<'_>,
 ) -> Lane<Object<'py>> {
-    let slots = read_fields(py, plan, json.peek()?, json, 0)?;
+    let mut slots = Slots::new(plan.fields.len());
+    read_fields(py, plan, &mut slots, json, 0)?;
     // Nothing may follow, and it must be known before a default factory of the user's runs.
     json.finish()?;
     slots.build(py, class, plan)
@@ -142,35 +141,40 @@ fn model<'py>(
     py: Python<'py>,
     class: *mut ffi::PyTypeObject,
     plan: &Plan,
-    peek: Peek,
-    json: &mut Jiter<'_>,
+    json: &mut Reader<'_>,
     depth: usize,
 ) -> Lane<Object<'py>> {
     if !plan.load || !plan.pure {
         return Err(Fail::Slow);
     }
-    read_fields(py, plan, peek, json, depth)?.build(py, class, plan)
+    let mut slots = Slots::new(plan.fields.len());
+    read_fields(py, plan, &mut slots, json, depth)?;
+    slots.build(py, class, plan)
 }
 
-fn read_fields<'py>(py: Python<'py>, plan: &Plan, peek: Peek, json: &mut Jiter<'_>, depth: usize) -> Lane<Slots> {
-    if peek != Peek::Object || depth > DEPTH {
+fn read_fields(py: Python<'_>, plan: &Plan, slots: &mut Slots, json: &mut Reader<'_>, depth: usize) -> Lane<()> {
+    if depth > DEPTH {
         return Err(Fail::Slow);
     }
-    let mut slots = Slots::new(plan.fields.len());
+    json.enter(b'{')?;
+    let mut first = true;
     let mut hint = 0;
-    let mut next = json.known_object()?.map(|key| plan.find_text(key, hint));
-    while let Some(found) = next {
-        // Unknown keys are skipped or refused by pydantic, which also checks their values' text.
-        let index = found.ok_or(Fail::Slow)?;
+    while json.another(first, b'}')? {
+        first = false;
+        let guessed = plan.fields.get(hint).is_some_and(|field| json.guess(field.bare_key()));
+        let index = if guessed {
+            hint
+        } else {
+            // Unknown keys are skipped or refused by pydantic, which also checks their values' text.
+            plan.find_text(&json.key()?, hint).ok_or(Fail::Slow)?
+        };
         if slots.has(index) {
             return Err(Fail::Slow);
         }
-        let peek = json.peek()?;
-        slots.give(index, read(py, &plan.fields[index].node, peek, json, depth)?);
+        slots.give(index, read(py, &plan.fields[index].node, json, depth)?);
         hint = index + 1;
-        next = json.next_key()?.map(|key| plan.find_text(key, hint));
     }
-    Ok(slots)
+    Ok(())
 }
 
 fn string<'py>(py: Python<'py>, text: &str) -> Lane<Object<'py>> {
@@ -191,68 +195,52 @@ fn float(py: Python<'_>, number: f64) -> Lane<Object<'_>> {
     unsafe { owned(py, ffi::PyFloat_FromDouble(number)) }
 }
 
-fn constant(py: Python<'_>, value: bool) -> Object<'_> {
-    pyo3::types::PyBool::new(py, value).to_owned().into_any()
-}
-
 /// The value, when it meets the node's constraints.
 fn fitting<'py>(node: &Node, value: Object<'py>) -> Lane<Object<'py>> {
     Ok(check(node, value.as_borrowed(), false)?.unwrap_or(value))
 }
 
-fn text_of<'json>(peek: Peek, json: &'json mut Jiter<'_>) -> Lane<&'json str> {
-    if peek == Peek::String { Ok(json.known_str()?) } else { Err(Fail::Slow) }
-}
-
-fn read<'py>(py: Python<'py>, node: &Node, peek: Peek, json: &mut Jiter<'_>, depth: usize) -> Lane<Object<'py>> {
+fn read<'py>(py: Python<'py>, node: &Node, json: &mut Reader<'_>, depth: usize) -> Lane<Object<'py>> {
     match node {
         Node::Str(length) => {
-            let value = string(py, text_of(peek, json)?)?;
+            let value = string(py, &json.string()?)?;
             if length.is_free() { Ok(value) } else { fitting(node, value) }
         }
-        Node::Int { bounded, .. } => match number(peek, json)? {
-            NumberAny::Int(NumberInt::Int(number)) => {
+        Node::Int { bounded, .. } => match json.number()? {
+            Number::Int(number) => {
                 let value = integer(py, number)?;
                 if *bounded { fitting(node, value) } else { Ok(value) }
             }
-            _ => Err(Fail::Slow),
+            Number::Float(_) => Err(Fail::Slow),
         },
-        Node::Float { .. } => {
-            let value = match number(peek, json)? {
-                NumberAny::Int(NumberInt::Int(number)) => integer(py, number)?,
-                NumberAny::Float(number) => float(py, number)?,
-            };
-            fitting(node, value)
-        }
-        Node::Bool => match peek {
-            Peek::True | Peek::False => Ok(constant(py, json.known_bool(peek)?)),
-            _ => Err(Fail::Slow),
+        Node::Float { bounded, .. } => match json.number()? {
+            Number::Int(number) => fitting(node, integer(py, number)?),
+            Number::Float(number) if *bounded => fitting(node, float(py, number)?),
+            Number::Float(number) => float(py, number),
         },
-        Node::Null | Node::Nullable(_) if peek == Peek::Null => {
-            json.known_null()?;
-            Ok(py.None().into_bound(py))
-        }
-        Node::Nullable(inner) => read(py, inner, peek, json, depth),
+        Node::Bool => boolean(py, json),
+        Node::Null | Node::Nullable(_) if json.peek()? == b'n' => null(py, json),
+        Node::Nullable(inner) => read(py, inner, json, depth),
         Node::Bytes(_) => {
-            let text = text_of(peek, json)?;
+            let text = &json.string()?;
             // SAFETY: the text lives during the call.
             let bytes = unsafe { owned(py, ffi::PyBytes_FromStringAndSize(text.as_ptr().cast(), text.len() as isize))? };
             fitting(node, bytes)
         }
-        Node::DateTime => read_datetime(py, text_of(peek, json)?.as_bytes()),
+        Node::DateTime => read_datetime(py, &json.string()?.as_bytes()),
         Node::Date => {
-            let date = Date::parse_bytes_rfc3339(text_of(peek, json)?.as_bytes()).map_err(|_| Fail::Slow)?;
+            let date = Date::parse_bytes_rfc3339(&json.string()?.as_bytes()).map_err(|_| Fail::Slow)?;
             // SAFETY: the datetime table is imported at initialisation.
             or_slow(py, unsafe {
                 let api = &*ffi::PyDateTimeAPI();
                 (api.Date_FromDate)(date.year.into(), date.month.into(), date.day.into(), api.DateType)
             })
         }
-        Node::Time => read_time(py, text_of(peek, json)?.as_bytes()),
-        Node::TimeDelta => read_timedelta(py, text_of(peek, json)?.as_bytes()),
-        Node::Uuid => read_uuid(py, text_of(peek, json)?.as_bytes()),
+        Node::Time => read_time(py, &json.string()?.as_bytes()),
+        Node::TimeDelta => read_timedelta(py, &json.string()?.as_bytes()),
+        Node::Uuid => read_uuid(py, &json.string()?.as_bytes()),
         Node::Decimal { .. } => {
-            let text = text_of(peek, json)?;
+            let text = &json.string()?;
             if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E')) {
                 return Err(Fail::Slow);
             }
@@ -260,58 +248,56 @@ fn read<'py>(py: Python<'py>, node: &Node, peek: Peek, json: &mut Jiter<'_>, dep
             let decimal = Runtime::get(py).decimal.bind(py).call1((text,)).map_err(|_| Fail::Slow)?;
             fitting(node, decimal)
         }
-        Node::Enum { by_text, by_number, .. } => match peek {
-            Peek::String => by_text.get(json.known_str()?).map(|member| member.bind(py).clone()).ok_or(Fail::Slow),
-            _ => match number(peek, json)? {
-                NumberAny::Int(NumberInt::Int(number)) => {
-                    by_number.get(&number).map(|member| member.bind(py).clone()).ok_or(Fail::Slow)
-                }
-                _ => Err(Fail::Slow),
-            },
-        },
-        Node::Literal { .. } => {
-            let value = scalar(py, peek, json)?;
-            fitting(node, value)
+        Node::Enum { by_text, by_number, .. } => {
+            let member = match json.peek()? {
+                b'"' => by_text.get(&*json.string()?),
+                _ => match json.number()? {
+                    Number::Int(number) => by_number.get(&number),
+                    Number::Float(_) => None,
+                },
+            };
+            member.map(|member| member.bind(py).clone()).ok_or(Fail::Slow)
         }
+        Node::Literal { .. } => fitting(node, scalar(py, json)?),
         // SAFETY: the class is held by the plan that holds the node.
         Node::Model(class) => unsafe {
             let class = class.as_ptr().cast::<ffi::PyTypeObject>();
             let plan = Plan::held(py, class).ok_or(Fail::Slow)?;
-            model(py, class, plan.get(), peek, json, depth + 1)
+            model(py, class, plan.get(), json, depth + 1)
         },
         Node::List(item, length) => {
-            let items = read_array(py, |_| Some(item), peek, json, depth)?;
+            let items = read_array(py, |_| Some(item), json, depth)?;
             if !length.admits(items.len()) {
                 return Err(Fail::Slow);
             }
             PyList::new(py, items).map(Bound::into_any).map_err(|error| raise(py, error))
         }
         Node::Set(item, length) => {
-            let items = read_array(py, |_| Some(item), peek, json, depth)?;
+            let items = read_array(py, |_| Some(item), json, depth)?;
             let set = PySet::new(py, items).map_err(|error| raise(py, error))?;
             if length.admits(set.len()) { Ok(set.into_any()) } else { Err(Fail::Slow) }
         }
         Node::FrozenSet(item, length) => {
-            let items = read_array(py, |_| Some(item), peek, json, depth)?;
+            let items = read_array(py, |_| Some(item), json, depth)?;
             let set = PyFrozenSet::new(py, items).map_err(|error| raise(py, error))?;
             if length.admits(set.len()) { Ok(set.into_any()) } else { Err(Fail::Slow) }
         }
         Node::Tuple(nodes) => {
-            let items = read_array(py, |index| nodes.get(index), peek, json, depth)?;
+            let items = read_array(py, |index| nodes.get(index), json, depth)?;
             if items.len() != nodes.len() {
                 return Err(Fail::Slow);
             }
             PyTuple::new(py, items).map(Bound::into_any).map_err(|error| raise(py, error))
         }
         Node::Variadic(item, length) => {
-            let items = read_array(py, |_| Some(item), peek, json, depth)?;
+            let items = read_array(py, |_| Some(item), json, depth)?;
             if !length.admits(items.len()) {
                 return Err(Fail::Slow);
             }
             PyTuple::new(py, items).map(Bound::into_any).map_err(|error| raise(py, error))
         }
         Node::Dict(keys, values, length) => {
-            let dict = read_dict(py, keys, values, peek, json, depth)?;
+            let dict = read_dict(py, keys, values, json, depth)?;
             if length.admits(dict.len()) { Ok(dict.into_any()) } else { Err(Fail::Slow) }
         }
         Node::Union(choices) => {
@@ -324,63 +310,61 @@ fn read<'py>(py: Python<'py>, node: &Node, peek: Peek, json: &mut Jiter<'_>, dep
             if !choices.iter().all(simple) {
                 return Err(Fail::Slow);
             }
-            let value = scalar(py, peek, json)?;
-            fitting(node, value)
+            fitting(node, scalar(py, json)?)
         }
-        Node::Any => read_any(py, peek, json, depth),
+        Node::Any => read_any(py, json, depth),
         Node::Null | Node::Slow(_) | Node::SlowToValidate(..) => Err(Fail::Slow),
     }
 }
 
-fn number(peek: Peek, json: &mut Jiter<'_>) -> Lane<NumberAny> {
-    if peek.is_num() { Ok(json.known_number(peek)?) } else { Err(Fail::Slow) }
+fn null<'py>(py: Python<'py>, json: &mut Reader<'_>) -> Lane<Object<'py>> {
+    json.word(b"null")?;
+    Ok(py.None().into_bound(py))
+}
+
+fn boolean<'py>(py: Python<'py>, json: &mut Reader<'_>) -> Lane<Object<'py>> {
+    let value = json.peek()? == b't';
+    json.word(if value { b"true" } else { b"false" })?;
+    Ok(pyo3::types::PyBool::new(py, value).to_owned().into_any())
 }
 
 /// A string, a number, true, false or null.
-fn scalar<'py>(py: Python<'py>, peek: Peek, json: &mut Jiter<'_>) -> Lane<Object<'py>> {
-    match peek {
-        Peek::String => string(py, json.known_str()?),
-        Peek::True | Peek::False => Ok(constant(py, json.known_bool(peek)?)),
-        Peek::Null => {
-            json.known_null()?;
-            Ok(py.None().into_bound(py))
-        }
-        _ => match number(peek, json)? {
-            NumberAny::Int(NumberInt::Int(number)) => integer(py, number),
-            NumberAny::Float(number) => float(py, number),
+fn scalar<'py>(py: Python<'py>, json: &mut Reader<'_>) -> Lane<Object<'py>> {
+    match json.peek()? {
+        b'"' => string(py, &json.string()?),
+        b't' | b'f' => boolean(py, json),
+        b'n' => null(py, json),
+        _ => match json.number()? {
+            Number::Int(number) => integer(py, number),
+            Number::Float(number) => float(py, number),
         },
     }
 }
 
-fn read_any<'py>(py: Python<'py>, peek: Peek, json: &mut Jiter<'_>, depth: usize) -> Lane<Object<'py>> {
+fn read_any<'py>(py: Python<'py>, json: &mut Reader<'_>, depth: usize) -> Lane<Object<'py>> {
     if depth > DEPTH {
         return Err(Fail::Slow);
     }
-    match peek {
-        Peek::Array => {
-            let items = read_array(py, |_| Some(&Node::Any), peek, json, depth + 1)?;
+    match json.peek()? {
+        b'[' => {
+            let items = read_array(py, |_| Some(&Node::Any), json, depth + 1)?;
             PyList::new(py, items).map(Bound::into_any).map_err(|error| raise(py, error))
         }
-        Peek::Object => read_dict(py, &Node::Any, &Node::Any, peek, json, depth + 1).map(Bound::into_any),
-        _ => scalar(py, peek, json),
+        b'{' => read_dict(py, &Node::Any, &Node::Any, json, depth + 1).map(Bound::into_any),
+        _ => scalar(py, json),
     }
 }
 
 fn read_array<'py, 'node>(
     py: Python<'py>,
     node: impl Fn(usize) -> Option<&'node Node>,
-    peek: Peek,
-    json: &mut Jiter<'_>,
+    json: &mut Reader<'_>,
     depth: usize,
 ) -> Lane<Vec<Object<'py>>> {
-    if peek != Peek::Array {
-        return Err(Fail::Slow);
-    }
+    json.enter(b'[')?;
     let mut items = Vec::new();
-    let mut next = json.known_array()?;
-    while let Some(peek) = next {
-        items.push(read(py, node(items.len()).ok_or(Fail::Slow)?, peek, json, depth)?);
-        next = json.array_step()?;
+    while json.another(items.is_empty(), b']')? {
+        items.push(read(py, node(items.len()).ok_or(Fail::Slow)?, json, depth)?);
     }
     Ok(items)
 }
@@ -389,23 +373,20 @@ fn read_dict<'py>(
     py: Python<'py>,
     keys: &Node,
     values: &Node,
-    peek: Peek,
-    json: &mut Jiter<'_>,
+    json: &mut Reader<'_>,
     depth: usize,
 ) -> Lane<Bound<'py, PyDict>> {
-    if peek != Peek::Object || !matches!(keys, Node::Str(_) | Node::Any) {
+    if !matches!(keys, Node::Str(_) | Node::Any) {
         return Err(Fail::Slow);
     }
+    json.enter(b'{')?;
     let dict = PyDict::new(py);
     let mut count = 0;
-    let mut next = json.known_object()?.map(|key| string(py, key));
-    while let Some(key) = next {
-        let key = fitting(keys, key?)?;
-        let peek = json.peek()?;
-        let value = read(py, values, peek, json, depth)?;
+    while json.another(count == 0, b'}')? {
+        let key = fitting(keys, string(py, &json.key()?)?)?;
+        let value = read(py, values, json, depth)?;
         dict.set_item(key, value).map_err(|error| raise(py, error))?;
         count += 1;
-        next = json.next_key()?.map(|key| string(py, key));
     }
     // Which of two equal keys wins is pydantic's to say.
     if dict.len() == count { Ok(dict) } else { Err(Fail::Slow) }

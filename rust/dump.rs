@@ -45,7 +45,7 @@ unsafe fn dump_model<'py>(object: View<'_, 'py>, plan: &Plan, depth: usize) -> L
     let py = object.py();
     // SAFETY: as promised by the caller.
     unsafe {
-        let dict = owned(py, ffi::PyDict_New())?;
+        let dict = owned(py, ffi::PyDict_Copy(plan.template.as_ptr()))?;
         Values::of(object, plan)?.each(py, plan, |index, value| {
             let field = &plan.fields[index];
             let dumped = dump(&field.node, value, depth)?;

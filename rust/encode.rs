@@ -413,7 +413,7 @@ fn encode_uuid(value: View<'_, '_>, out: &mut Vec<u8>) -> Lane<()> {
         .and_then(|number| number.extract())
         .map_err(|error| raise(py, error))?;
     out.push(b'"');
-    json::write_uuid(out, bits);
+    out.extend_from_slice(&json::uuid_text(bits));
     out.push(b'"');
     Ok(())
 }

@@ -26,7 +26,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// The offset of the first byte at or after `from` that needs an escape, or the length.
 #[inline]
-fn next_escape(text: &[u8], from: usize) -> usize {
+pub fn next_escape(text: &[u8], from: usize) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut at = from;
@@ -136,14 +136,20 @@ pub fn write_offset(out: &mut Vec<u8>, minutes: i32) {
     write_digits(out, minutes.unsigned_abs() % 60, 2);
 }
 
-/// Appends 128 bits as the canonical text of a UUID, without quotes.
-pub fn write_uuid(out: &mut Vec<u8>, bits: u128) {
+/// The canonical text of a UUID's 128 bits.
+#[inline]
+pub fn uuid_text(bits: u128) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    let mut at = 0;
     for (index, byte) in bits.to_be_bytes().into_iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
-            out.push(b'-');
+            at += 1;
         }
-        out.extend_from_slice(&[HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
+        text[at] = HEX[(byte >> 4) as usize];
+        text[at + 1] = HEX[(byte & 15) as usize];
+        at += 2;
     }
+    text
 }
 
 /// Reads the canonical text of a UUID (36 characters, hyphens in place); None for every other spelling.
@@ -209,7 +215,7 @@ mod tests {
     #[test]
     fn uuids_round_trip_and_other_spellings_are_refused() {
         let bits = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
-        let written = text(|out| write_uuid(out, bits));
+        let written = String::from_utf8(uuid_text(bits).to_vec()).expect("ASCII");
         assert_eq!(written, "01234567-89ab-cdef-0123-456789abcdef");
         assert_eq!(read_uuid(written.as_bytes()), Some(bits));
         assert_eq!(read_uuid(b"0123456789abcdef0123456789abcdef"), None);

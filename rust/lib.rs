@@ -1,6 +1,6 @@
 //! The Rust core of Nitro.
 //!
-//! `json` and `uuid7` know no Python and build alone (`--no-default-features`). The rest speaks CPython:
+//! `json`, `reader` and `uuid7` know no Python and build alone (`--no-default-features`). The rest speaks CPython:
 //!
 //! | module      | concept                                                             |
 //! |-------------|---------------------------------------------------------------------|
@@ -33,6 +33,7 @@ pub mod json;
 mod layout;
 #[cfg(feature = "python")]
 mod plan;
+pub mod reader;
 #[cfg(feature = "python")]
 mod runtime;
 #[cfg(feature = "python")]

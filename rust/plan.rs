@@ -46,7 +46,7 @@ pub enum Node {
     Bool,
     Str(Length),
     Int { bounded: bool, minimum: i64, maximum: i64, multiple_of: i64 },
-    Float { gt: Option<f64>, ge: Option<f64>, lt: Option<f64>, le: Option<f64>, multiple_of: Option<f64>, finite: bool },
+    Float { bounded: bool, gt: Option<f64>, ge: Option<f64>, lt: Option<f64>, le: Option<f64>, multiple_of: Option<f64>, finite: bool },
     Bytes(Length),
     DateTime,
     Date,
@@ -100,14 +100,13 @@ impl Node {
                     multiple_of: multiple_of.unwrap_or(1),
                 }
             }
-            "float" => Self::Float {
-                gt: spec.get_item(1)?.extract()?,
-                ge: spec.get_item(2)?.extract()?,
-                lt: spec.get_item(3)?.extract()?,
-                le: spec.get_item(4)?.extract()?,
-                multiple_of: spec.get_item(5)?.extract()?,
-                finite: spec.get_item(6)?.extract()?,
-            },
+            "float" => {
+                let bound = |at: usize| -> PyResult<Option<f64>> { spec.get_item(at)?.extract() };
+                let (gt, ge, lt, le, multiple_of) = (bound(1)?, bound(2)?, bound(3)?, bound(4)?, bound(5)?);
+                let finite: bool = spec.get_item(6)?.extract()?;
+                let bounded = finite || [gt, ge, lt, le, multiple_of].iter().any(Option::is_some);
+                Self::Float { bounded, gt, ge, lt, le, multiple_of, finite }
+            }
             "bytes" => Self::Bytes(length(spec, 1)?),
             "datetime" => Self::DateTime,
             "date" => Self::Date,
@@ -247,12 +246,21 @@ pub struct Field {
     pub text: String,
     /// The key as JSON with its colon, after a comma except for the first field.
     pub key: Vec<u8>,
+    comma: usize,
     pub node: Node,
     pub default: Default,
     /// Whether an assignment may take the fast lane.
     pub assignable: bool,
     /// Whether a value may change without an assignment.
     pub mutable: bool,
+}
+
+impl Field {
+    /// The key as JSON with its colon, and no comma.
+    #[inline(always)]
+    pub fn bare_key(&self) -> &[u8] {
+        &self.key[self.comma..]
+    }
 }
 
 /// What happens to an assignment.
@@ -272,6 +280,8 @@ pub enum Assignment {
 pub struct Plan {
     pub fields: Vec<Field>,
     pub layout: Layout,
+    /// A dict with every field's name: the copies of it are filled by `model_dump`.
+    pub template: Py<PyDict>,
     /// Construction by keywords.
     pub construct: bool,
     /// `model_validate` of a dict.
@@ -404,6 +414,7 @@ impl Plan {
                 name: name.unbind(),
                 text,
                 key,
+                comma: usize::from(index > 0),
                 node,
                 default: Default::read(&kind, default)?,
                 assignable,
@@ -420,8 +431,11 @@ impl Plan {
         let required = read.iter().enumerate().take(MASK_FIELDS).fold(0, |bits, (index, field)| {
             bits | (u64::from(matches!(field.default, Default::Required)) << index)
         });
+        let template = PyDict::new(py);
+        read.iter().try_for_each(|field| template.set_item(&field.name, py.None()))?;
         Ok(Self {
             layout,
+            template: template.unbind(),
             construct: lane("construct")?,
             validate: lane("validate")?,
             load: lane("load")?,

@@ -21,6 +21,9 @@ use crate::{assign, construct, decode, dump, encode, layout, track};
 
 static MODEL_CORE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static META_CORE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
+/// The metaclasses that Nitro itself defines, for a quick answer to "is this one of ours?".
+static OWN_METAS: [AtomicPtr<ffi::PyTypeObject>; 2] =
+    [AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut())];
 static PLAN_TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 static PLAN_SLOT: AtomicIsize = AtomicIsize::new(0);
 
@@ -80,8 +83,10 @@ pub unsafe fn plan_object(class: *mut ffi::PyTypeObject) -> Option<*mut ffi::PyO
     // SAFETY: a class whose metaclass derives from MetaCore has the slot, at the offset where MetaCore put it. The
     // slot can be written from Python, so the type of what is in it is compared.
     unsafe {
-        let meta = META_CORE.load(Ordering::Relaxed);
-        if ffi::Py_TYPE(class.cast()) != meta && ffi::PyType_IsSubtype(ffi::Py_TYPE(class.cast()), meta) == 0 {
+        let meta = ffi::Py_TYPE(class.cast());
+        if !OWN_METAS.iter().any(|own| own.load(Ordering::Relaxed) == meta)
+            && ffi::PyType_IsSubtype(meta, META_CORE.load(Ordering::Relaxed)) == 0
+        {
             return None;
         }
         let plan = *class.cast::<u8>().offset(PLAN_SLOT.load(Ordering::Relaxed)).cast::<*mut ffi::PyObject>();
@@ -384,6 +389,13 @@ pub fn finish_metaclass(meta: &Bound<'_, PyType>) {
         (*raw).tp_vectorcall_offset = std::mem::offset_of!(ffi::PyTypeObject, tp_vectorcall) as isize;
         (*raw).tp_getattro = Some(class_getattro);
         ffi::PyType_Modified(raw);
+        for own in &OWN_METAS {
+            if own.load(Ordering::Relaxed).is_null() {
+                // Kept for ever, so that no other type can come to have this address.
+                own.store(meta.clone().into_ptr().cast(), Ordering::Relaxed);
+                break;
+            }
+        }
     }
 }
 

@@ -119,6 +119,10 @@ class EntityMeta(ModelMeta):
             cls.__nitro_backend__ = backend
 
 
+if not TYPE_CHECKING:
+    _core.finish_metaclass(EntityMeta)
+
+
 def _find_key(cls: Any) -> None:
     """The key is the field declared as primary key; without one it is `id`."""
     declared = [
