@@ -148,11 +148,7 @@ fn slow<'py>(
 }
 
 /// A validator of the whole model may change other fields too: all are compared.
-fn spreading<'py>(
-    object: View<'_, 'py>,
-    plan: &Plan,
-    call: impl FnOnce() -> Lane<Object<'py>>,
-) -> Lane<Object<'py>> {
+fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lane<Object<'py>>) -> Lane<Object<'py>> {
     let py = object.py();
     let before = layout::copy_dictionary(object, Some(plan))?;
     let given = fields_given(object)?;

@@ -105,9 +105,9 @@ pub fn plain(node: &Node, value: View<'_, '_>) -> bool {
 pub fn check<'py>(node: &Node, value: View<'_, 'py>, exact: bool) -> Lane<Option<Object<'py>>> {
     let py = value.py();
     match node {
-        Node::Str(length) => keep_if(
-            is_str(value) && (length.is_free() || text_length(value).is_some_and(|count| length.admits(count))),
-        ),
+        Node::Str(length) => {
+            keep_if(is_str(value) && (length.is_free() || text_length(value).is_some_and(|count| length.admits(count))))
+        }
         Node::Int { bounded, minimum, maximum, multiple_of } => keep_if(
             is_int(value)
                 && (!bounded
@@ -151,8 +151,8 @@ pub fn check<'py>(node: &Node, value: View<'_, 'py>, exact: bool) -> Lane<Option
             check(inner, value, exact)
         }
         Node::Any => Ok(None),
-        // SAFETY: exact bytes.
         Node::Bytes(length) => {
+            // SAFETY: exact bytes, as the first condition has it.
             keep_if(is_bytes(value) && length.admits(unsafe { ffi::PyBytes_Size(value.as_ptr()) } as usize))
         }
         Node::DateTime => keep_if(is_datetime(value)),
@@ -233,11 +233,7 @@ fn check_literal<'py>(values: &[Py<PyAny>], value: View<'_, 'py>) -> Lane<Option
     SLOW
 }
 
-fn check_model<'py>(
-    class: *mut ffi::PyTypeObject,
-    value: View<'_, 'py>,
-    exact: bool,
-) -> Lane<Option<Object<'py>>> {
+fn check_model<'py>(class: *mut ffi::PyTypeObject, value: View<'_, 'py>, exact: bool) -> Lane<Option<Object<'py>>> {
     if is_type(value, class) {
         return Ok(None);
     }
@@ -264,12 +260,7 @@ fn list_item<'py>(list: View<'_, 'py>, index: isize) -> Lane<Object<'py>> {
     }
 }
 
-fn check_list<'py>(
-    item: &Node,
-    length: &Length,
-    value: View<'_, 'py>,
-    exact: bool,
-) -> Lane<Option<Object<'py>>> {
+fn check_list<'py>(item: &Node, length: &Length, value: View<'_, 'py>, exact: bool) -> Lane<Option<Object<'py>>> {
     if !is_list(value) {
         return SLOW;
     }
@@ -336,7 +327,8 @@ fn check_set<'py>(
         if !length.admits(ffi::PySet_GET_SIZE(value.as_ptr()) as usize) {
             return SLOW;
         }
-        let copy = if frozen { ffi::PyFrozenSet_New(std::ptr::null_mut()) } else { ffi::PySet_New(std::ptr::null_mut()) };
+        let copy =
+            if frozen { ffi::PyFrozenSet_New(std::ptr::null_mut()) } else { ffi::PySet_New(std::ptr::null_mut()) };
         let copy = owned(py, copy)?;
         let iterator = owned(py, ffi::PyObject_GetIter(value.as_ptr()))?;
         loop {

@@ -30,12 +30,7 @@ impl Slots {
     /// A place for each of `count` fields, at the caller's own place: a move would copy them all.
     #[inline(always)]
     pub fn new(count: usize) -> Self {
-        let mut slots = Self {
-            stack: [MaybeUninit::uninit(); STACK_FIELDS],
-            heap: Vec::new(),
-            count,
-            given: 0,
-        };
+        let mut slots = Self { stack: [MaybeUninit::uninit(); STACK_FIELDS], heap: Vec::new(), count, given: 0 };
         if count <= STACK_FIELDS {
             for place in &mut slots.stack[..count] {
                 place.write(std::ptr::null_mut());
@@ -103,9 +98,12 @@ impl Slots {
             if self.given & plan.required != plan.required {
                 return Err(Fail::Slow);
             }
-        } else if self.places().iter().zip(&plan.fields).any(|(place, field)| {
-            place.is_null() && matches!(field.default, Default::Required)
-        }) {
+        } else if self
+            .places()
+            .iter()
+            .zip(&plan.fields)
+            .any(|(place, field)| place.is_null() && matches!(field.default, Default::Required))
+        {
             return Err(Fail::Slow);
         }
         for (index, field) in plan.fields.iter().enumerate() {
@@ -236,13 +234,7 @@ unsafe fn from_keywords<'py>(
 }
 
 #[inline(always)]
-fn take<'py>(
-    slots: &mut Slots,
-    plan: &Plan,
-    name: View<'_, 'py>,
-    hint: usize,
-    value: View<'_, 'py>,
-) -> Lane<()> {
+fn take<'py>(slots: &mut Slots, plan: &Plan, name: View<'_, 'py>, hint: usize, value: View<'_, 'py>) -> Lane<()> {
     let Some(index) = plan.find(name, hint) else {
         return if plan.ignores_extra && is_str(name) { Ok(()) } else { Err(Fail::Slow) };
     };
@@ -322,7 +314,7 @@ pub unsafe extern "C" fn vectorcall(
             for index in 0..positional {
                 ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index, ffi::Py_NewRef(*arguments.offset(index)));
             }
-            let call = (*(&raw mut ffi::PyType_Type)).tp_call.ok_or(Fail::Slow)?;
+            let call = ffi::PyType_Type.tp_call.ok_or(Fail::Slow)?;
             let object = owned(py, call(callable, tuple.as_ptr(), keywords.as_ptr()))?;
             settle_made(class, object)
         }
@@ -376,7 +368,8 @@ pub unsafe extern "C" fn model_validate(
                 return settle_made(raw, made);
             }
             let name = pyo3::intern!(py, "validate_python");
-            let made = owned(py, ffi::PyObject_CallMethodOneArg(plan.validator.as_ptr(), name.as_ptr(), data.as_ptr()))?;
+            let made =
+                owned(py, ffi::PyObject_CallMethodOneArg(plan.validator.as_ptr(), name.as_ptr(), data.as_ptr()))?;
             if made.as_ptr() == data.as_ptr() {
                 return Ok(made);
             }

@@ -224,21 +224,22 @@ fn read<'py>(py: Python<'py>, node: &Node, json: &mut Reader<'_>, depth: usize) 
         Node::Bytes(_) => {
             let text = &json.string()?;
             // SAFETY: the text lives during the call.
-            let bytes = unsafe { owned(py, ffi::PyBytes_FromStringAndSize(text.as_ptr().cast(), text.len() as isize))? };
+            let bytes =
+                unsafe { owned(py, ffi::PyBytes_FromStringAndSize(text.as_ptr().cast(), text.len() as isize))? };
             fitting(node, bytes)
         }
-        Node::DateTime => read_datetime(py, &json.string()?.as_bytes()),
+        Node::DateTime => read_datetime(py, json.string()?.as_bytes()),
         Node::Date => {
-            let date = Date::parse_bytes_rfc3339(&json.string()?.as_bytes()).map_err(|_| Fail::Slow)?;
+            let date = Date::parse_bytes_rfc3339(json.string()?.as_bytes()).map_err(|_| Fail::Slow)?;
             // SAFETY: the datetime table is imported at initialisation.
             or_slow(py, unsafe {
                 let api = &*ffi::PyDateTimeAPI();
                 (api.Date_FromDate)(date.year.into(), date.month.into(), date.day.into(), api.DateType)
             })
         }
-        Node::Time => read_time(py, &json.string()?.as_bytes()),
-        Node::TimeDelta => read_timedelta(py, &json.string()?.as_bytes()),
-        Node::Uuid => read_uuid(py, &json.string()?.as_bytes()),
+        Node::Time => read_time(py, json.string()?.as_bytes()),
+        Node::TimeDelta => read_timedelta(py, json.string()?.as_bytes()),
+        Node::Uuid => read_uuid(py, json.string()?.as_bytes()),
         Node::Decimal { .. } => {
             let text = &json.string()?;
             if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E')) {
@@ -463,7 +464,13 @@ fn read_timedelta<'py>(py: Python<'py>, text: &[u8]) -> Lane<Object<'py>> {
     or_slow(py, unsafe {
         let api = &*ffi::PyDateTimeAPI();
         let days = i32::try_from(parsed.day).map_err(|_| Fail::Slow)?;
-        (api.Delta_FromDelta)(sign * days, sign * parsed.second as i32, sign * parsed.microsecond as i32, 1, api.DeltaType)
+        (api.Delta_FromDelta)(
+            sign * days,
+            sign * parsed.second as i32,
+            sign * parsed.microsecond as i32,
+            1,
+            api.DeltaType,
+        )
     })
 }
 
@@ -475,7 +482,7 @@ fn read_uuid<'py>(py: Python<'py>, text: &[u8]) -> Lane<Object<'py>> {
     // object's does, as pydantic does it too.
     unsafe {
         let class = runtime.uuid.as_ptr().cast::<ffi::PyTypeObject>();
-        let new = (*(&raw mut ffi::PyBaseObject_Type)).tp_new.ok_or(Fail::Slow)?;
+        let new = ffi::PyBaseObject_Type.tp_new.ok_or(Fail::Slow)?;
         let made = owned(py, new(class, runtime.empty_tuple.as_ptr(), std::ptr::null_mut()))?;
         let slots: [(&Bound<'_, PyString>, *mut ffi::PyObject); 2] = [
             (pyo3::intern!(py, "int"), bits.as_ptr()),

@@ -219,7 +219,8 @@ fn dump_set<'py>(item: &Node, value: View<'_, 'py>, depth: usize, frozen: bool) 
     let py = value.py();
     // SAFETY: an exact set or frozenset; a new frozenset may be filled before anybody else has seen it.
     unsafe {
-        let copy = if frozen { ffi::PyFrozenSet_New(std::ptr::null_mut()) } else { ffi::PySet_New(std::ptr::null_mut()) };
+        let copy =
+            if frozen { ffi::PyFrozenSet_New(std::ptr::null_mut()) } else { ffi::PySet_New(std::ptr::null_mut()) };
         let copy = owned(py, copy)?;
         let iterator = owned(py, ffi::PyObject_GetIter(value.as_ptr()))?;
         loop {

@@ -185,7 +185,7 @@ unsafe fn in_order(values: *mut *mut ffi::PyObject, count: usize) -> bool {
 unsafe fn new_object(py: Python<'_>, class: *mut ffi::PyTypeObject) -> Lane<Object<'_>> {
     // SAFETY: object's tp_new takes any heap type, an empty tuple and no keywords.
     unsafe {
-        let new = (*(&raw mut ffi::PyBaseObject_Type)).tp_new.ok_or(Fail::Slow)?;
+        let new = ffi::PyBaseObject_Type.tp_new.ok_or(Fail::Slow)?;
         owned(py, new(class, Runtime::get(py).empty_tuple.as_ptr(), ptr::null_mut()))
     }
 }
@@ -305,13 +305,7 @@ impl<'py> Values<'py> {
 
     /// Puts `value` where field number `index` is and gives back the value that was there.
     #[inline]
-    pub fn replace(
-        &self,
-        py: Python<'py>,
-        plan: &Plan,
-        index: usize,
-        value: Object<'py>,
-    ) -> Lane<Option<Object<'py>>> {
+    pub fn replace(&self, py: Python<'py>, plan: &Plan, index: usize, value: Object<'py>) -> Lane<Option<Object<'py>>> {
         if let Self::Inline(_, values) = self {
             // SAFETY: as in `get`; the array owns the reference that it holds.
             unsafe {

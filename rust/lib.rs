@@ -57,7 +57,8 @@ mod core_module {
     use crate::plan::Plan;
     #[pymodule_export]
     use crate::track::{
-        accept_changes, changes, is_changed, original, originals, previous_changes, revert_changes, set_originals, version,
+        accept_changes, changes, is_changed, original, originals, previous_changes, revert_changes, set_originals,
+        version,
     };
     #[pymodule_export]
     use crate::types::{finish_metaclass, install_plan};

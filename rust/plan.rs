@@ -45,17 +45,38 @@ pub enum Node {
     Null,
     Bool,
     Str(Length),
-    Int { bounded: bool, minimum: i64, maximum: i64, multiple_of: i64 },
-    Float { bounded: bool, gt: Option<f64>, ge: Option<f64>, lt: Option<f64>, le: Option<f64>, multiple_of: Option<f64>, finite: bool },
+    Int {
+        bounded: bool,
+        minimum: i64,
+        maximum: i64,
+        multiple_of: i64,
+    },
+    Float {
+        bounded: bool,
+        gt: Option<f64>,
+        ge: Option<f64>,
+        lt: Option<f64>,
+        le: Option<f64>,
+        multiple_of: Option<f64>,
+        finite: bool,
+    },
     Bytes(Length),
     DateTime,
     Date,
     Time,
     TimeDelta,
     Uuid,
-    Decimal { bounds: Vec<(i32, Py<PyAny>)> },
-    Enum { class: Py<PyType>, by_text: HashMap<String, Py<PyAny>>, by_number: HashMap<i64, Py<PyAny>> },
-    Literal { values: Vec<Py<PyAny>> },
+    Decimal {
+        bounds: Vec<(i32, Py<PyAny>)>,
+    },
+    Enum {
+        class: Py<PyType>,
+        by_text: HashMap<String, Py<PyAny>>,
+        by_number: HashMap<i64, Py<PyAny>>,
+    },
+    Literal {
+        values: Vec<Py<PyAny>>,
+    },
     List(Box<Node>, Length),
     Set(Box<Node>, Length),
     FrozenSet(Box<Node>, Length),
@@ -345,9 +366,9 @@ impl Plan {
                 return None;
             }
             let hash = ffi::PyObject_Hash(name.as_ptr());
-            self.fields.iter().position(|field| {
-                field.hash == hash && ffi::PyUnicode_Compare(field.name.as_ptr(), name.as_ptr()) == 0
-            })
+            self.fields
+                .iter()
+                .position(|field| field.hash == hash && ffi::PyUnicode_Compare(field.name.as_ptr(), name.as_ptr()) == 0)
         }
     }
 
@@ -428,9 +449,10 @@ impl Plan {
         let layout = layout::probe(py, class.as_type_ptr(), &names);
         let core = types::model_core(py);
         let next = |name: &str| -> PyResult<Py<PyAny>> { Ok(inherited(class, core, name)?.unbind()) };
-        let required = read.iter().enumerate().take(MASK_FIELDS).fold(0, |bits, (index, field)| {
-            bits | (u64::from(matches!(field.default, Default::Required)) << index)
-        });
+        let required =
+            read.iter().enumerate().take(MASK_FIELDS).fold(0, |bits, (index, field)| {
+                bits | (u64::from(matches!(field.default, Default::Required)) << index)
+            });
         let template = PyDict::new(py);
         read.iter().try_for_each(|field| template.set_item(&field.name, py.None()))?;
         Ok(Self {

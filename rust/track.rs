@@ -676,9 +676,11 @@ pub fn is_changed(entity: &Bound<'_, PyAny>) -> PyResult<bool> {
 #[pyfunction]
 pub fn original<'py>(entity: &Bound<'py, PyAny>, field: &str) -> PyResult<Object<'py>> {
     let tracked = Tracked::new(entity)?;
-    let index = tracked.plan.get().find_text(field, 0).ok_or_else(|| {
-        PyAttributeError::new_err(format!("{} has no field {field:?}", type_name(entity)))
-    })?;
+    let index = tracked
+        .plan
+        .get()
+        .find_text(field, 0)
+        .ok_or_else(|| PyAttributeError::new_err(format!("{} has no field {field:?}", type_name(entity))))?;
     let image = state(tracked.object).filter(|state| index < state.len()).and_then(|state| state.get(index));
     match image {
         Some(image) => tracked.old(&image),

@@ -121,7 +121,7 @@ fn make_meta(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
             },
             std::mem::zeroed(),
         ];
-        let call = (*(&raw mut ffi::PyType_Type)).tp_call;
+        let call = ffi::PyType_Type.tp_call;
         let mut slots = [
             ffi::PyType_Slot { slot: ffi::Py_tp_members, pfunc: members.as_mut_ptr().cast() },
             ffi::PyType_Slot { slot: ffi::Py_tp_call, pfunc: call.map_or(ptr::null_mut(), |call| call as *mut c_void) },
@@ -143,8 +143,12 @@ fn make_meta(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
     }
 }
 
-type FastCall =
-    unsafe extern "C" fn(*mut ffi::PyObject, *const *mut ffi::PyObject, isize, *mut ffi::PyObject) -> *mut ffi::PyObject;
+type FastCall = unsafe extern "C" fn(
+    *mut ffi::PyObject,
+    *const *mut ffi::PyObject,
+    isize,
+    *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
 
 fn method(name: &'static CStr, function: FastCall, flags: c_int, doc: &'static CStr) -> ffi::PyMethodDef {
     ffi::PyMethodDef {
@@ -360,7 +364,7 @@ unsafe extern "C" fn class_getattro(class: *mut ffi::PyObject, name: *mut ffi::P
     guard(|py| {
         // SAFETY: the interpreter passes a live class and a name; type's own function is always there.
         unsafe {
-            let getattro = (*(&raw mut ffi::PyType_Type)).tp_getattro.ok_or(Fail::Slow)?;
+            let getattro = ffi::PyType_Type.tp_getattro.ok_or(Fail::Slow)?;
             let found = getattro(class, name);
             if !found.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
                 return owned(py, found);
@@ -418,8 +422,7 @@ pub fn install_plan(
             return Err(PyTypeError::new_err(format!("{class} has no place for a plan")));
         }
         // A metaclass that calls its classes in a way of its own goes on doing so.
-        let own_call = (*meta).tp_call.map(|call| call as usize)
-            != (*(&raw mut ffi::PyType_Type)).tp_call.map(|call| call as usize);
+        let own_call = (*meta).tp_call.map(|call| call as usize) != ffi::PyType_Type.tp_call.map(|call| call as usize);
         let fast = vectorcall && plan.is_some() && !own_call;
         if fast && (*meta).tp_flags & ffi::Py_TPFLAGS_HAVE_VECTORCALL == 0 {
             (*meta).tp_flags |= ffi::Py_TPFLAGS_HAVE_VECTORCALL;
@@ -478,10 +481,8 @@ pub unsafe fn beyond<'py>(
     // SAFETY: as promised by the caller.
     unsafe {
         let object = Borrowed::from_ptr(py, object);
-        let parent = py
-            .get_type::<pyo3::types::PySuper>()
-            .call1((model_core(py), object))
-            .map_err(|error| raise(py, error))?;
+        let parent =
+            py.get_type::<pyo3::types::PySuper>().call1((model_core(py), object)).map_err(|error| raise(py, error))?;
         let next = owned(py, ffi::PyObject_GetAttrString(parent.as_ptr(), method.as_ptr()))?;
         owned(py, ffi::PyObject_Vectorcall(next.as_ptr(), arguments, count as usize, names))
     }

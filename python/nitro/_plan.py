@@ -1,8 +1,8 @@
 """From a model class to its plan: which fields and which operations may take the fast lane.
 
 The fast lane may answer only where pydantic would answer the same. What pydantic does is written in the core schema of
-the class, so the plan is compiled from that, by a whitelist: a schema, a key or a setting that is not known here leads to
-the slow lane, which is pydantic itself. Every reason is kept, for `nitro.explain`.
+the class, so the plan is compiled from that, by a whitelist: a schema, a key or a setting that is not known here leads
+to the slow lane, which is pydantic itself. Every reason is kept, for `nitro.explain`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer, SchemaValidator
@@ -19,6 +19,7 @@ from . import _core
 
 Schema = dict[str, Any]
 Node = tuple[Any, ...]
+Reader = tuple[frozenset[str], Callable[["Compiler", Schema], Node]]
 
 #: Keys of a schema that say nothing about values.
 NEUTRAL = frozenset({"type", "ref", "metadata", "serialization"})
@@ -88,8 +89,8 @@ class Explanation:
 class Compiler:
     """Reads the schemas of one class."""
 
-    definitions: dict[str, Schema] = field(default_factory=dict)
-    resolving: set[str] = field(default_factory=set)
+    definitions: dict[str, Schema] = field(default_factory=dict[str, Schema])
+    resolving: set[str] = field(default_factory=set[str])
     #: Why the class cannot be dumped in the fast lane.
     dump_reason: str | None = None
 
@@ -166,7 +167,7 @@ class Compiler:
 
     def literal(self, schema: Schema) -> Node:
         expected: list[Any] = schema["expected"]
-        kinds = {type(value) for value in expected}
+        kinds: set[type[Any]] = {type(value) for value in expected}
         if not kinds <= {str, int, bool, type(None)}:
             return slow("a literal that is no str, int, bool or None")
         if {bool, int} <= kinds:
@@ -238,7 +239,8 @@ class Compiler:
     def plain(self, schema: Schema) -> Node:
         return (schema["type"],)
 
-    readers = {}  # noqa: RUF012  (filled below, where the methods are known)
+    #: For every kind of schema: the keys that are known, and the method that reads it. Filled below.
+    readers: ClassVar[dict[str, Reader]] = {}
 
 
 _LENGTHS = frozenset({"min_length", "max_length"})
@@ -248,7 +250,7 @@ _DEFAULT = frozenset({"schema", "default", "default_factory", "default_factory_t
 _FUNCTION = frozenset({"schema", "function"})
 _MODEL = frozenset({"cls", "schema", "config", "custom_init", "root_model", "post_init", "generic_origin"})
 
-Compiler.readers = {
+Compiler.readers |= {
     "definition-ref": (frozenset({"schema_ref"}), Compiler.definition),
     "any": (_NOTHING, Compiler.plain),
     "none": (_NOTHING, Compiler.plain),
@@ -293,7 +295,7 @@ def slowness(node: Node) -> str | None:
         parts = node[1]
     for part in parts:
         if isinstance(part, tuple) and part and isinstance(part[0], str):
-            reason = slowness(part)
+            reason = slowness(cast("Node", part))
             if reason is not None:
                 return reason
     return None
@@ -521,11 +523,8 @@ def explain(cls: type[BaseModel]) -> Explanation:
         raise TypeError(f"nitro.explain takes a subclass of nitro.Model, got {cls!r}")
     if not cls.__pydantic_complete__:
         cls.model_rebuild()
-    return compile_plan(cls)[1]
+    return compile_plan(cast("type[BaseModel]", cls))[1]
 
 
 def _type_name(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
-
-
-Reader = tuple[frozenset[str], Callable[[Compiler, Schema], Node]]

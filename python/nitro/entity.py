@@ -17,7 +17,7 @@ from . import _core, changes, fields
 from .errors import ConfigurationError, EntityNotFound
 from .model import Model, ModelMeta, collecting
 from .query import Query
-from .repository import Repository, repository_of
+from .repository import repository_of
 
 _E = TypeVar("_E", bound="Entity")
 
@@ -90,9 +90,7 @@ class EntityMeta(ModelMeta):
         named = namespace.pop(_BACKEND, None)
         cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
         if backend is not None and named is not None:
-            raise ConfigurationError(
-                f"{name} names its backend twice: as a class keyword and as {_BACKEND}; keep one"
-            )
+            raise ConfigurationError(f"{name} names its backend twice: as a class keyword and as {_BACKEND}; keep one")
         chosen = named if backend is None else backend
         if chosen is not None:
             cls.__nitro_backend__ = chosen
@@ -125,13 +123,9 @@ if not TYPE_CHECKING:
 
 def _find_key(cls: Any) -> None:
     """The key is the field declared as primary key; without one it is `id`."""
-    declared = [
-        name for name, info in cls.__pydantic_fields__.items() if fields.stored(info).primary_key
-    ]
+    declared = [name for name, info in cls.__pydantic_fields__.items() if fields.stored(info).primary_key]
     if len(declared) > 1:
-        raise ConfigurationError(
-            f"{cls.__name__} declares several primary keys, {', '.join(declared)}: keep one"
-        )
+        raise ConfigurationError(f"{cls.__name__} declares several primary keys, {', '.join(declared)}: keep one")
     if declared and declared[0] != "id":
         inherited = cls.__pydantic_fields__.get("id")
         if inherited is not None and inherited.default_factory is _core.new_id:
@@ -232,9 +226,7 @@ class Entity(Model, metaclass=EntityMeta):
         listed = list(entities)
         for entity in listed:
             if not isinstance(entity, cls):
-                raise TypeError(
-                    f"{cls.__name__}.save_all saves {cls.__name__}, got {type(entity).__name__}"
-                )
+                raise TypeError(f"{cls.__name__}.save_all saves {cls.__name__}, got {type(entity).__name__}")
         for entity in listed:
             repository_of(type(entity)).save(entity)
         return listed
@@ -395,8 +387,8 @@ def identity(entity: Entity) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _key_adapter(entity_class: type[Entity]) -> TypeAdapter[Any]:
-    return TypeAdapter(entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation)
+def _adapter(key_type: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(key_type)
 
 
 def _find(entity_class: type[_E], key: Any) -> _E | None:
@@ -409,14 +401,14 @@ def to_key(entity_class: type[Entity], key: Any) -> Any:
     Raises:
         EntityNotFound: If it is no such value, so that no entity can have it.
     """
-    if type(key) is str and entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation is str:
-        return key
-    if isinstance(key, int | uuid.UUID):
-        annotation = entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation
-        if annotation is str:
+    key_type = entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation
+    if key_type is str:
+        if type(key) is str:
+            return key
+        if isinstance(key, int | uuid.UUID):
             return str(key)
     try:
-        return _key_adapter(entity_class).validate_python(key)
+        return _adapter(key_type).validate_python(key)
     except ValidationError:
         raise EntityNotFound(entity_class, key) from None
 
@@ -430,9 +422,7 @@ def validate_containers(entity: Entity) -> None:
     cls = type(entity)
     for name, (_, value) in _core.changes(entity).items():
         if not isinstance(value, _IMMUTABLE) and not cls.model_config.get("frozen"):
-            trial = cls.__pydantic_validator__.validate_assignment(
-                super(Entity, entity).__copy__(), name, value
-            )
+            trial = cls.__pydantic_validator__.validate_assignment(super(Entity, entity).__copy__(), name, value)
             valid = trial.__dict__[name]
             if valid != value:
                 setattr(entity, name, valid)

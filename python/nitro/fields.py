@@ -67,7 +67,9 @@ def stored(info: FieldInfo) -> Stored:
     for item in info.metadata:
         if isinstance(item, Stored):
             return item
-    # sqlmodel's Field keeps the same facts as attributes of its own FieldInfo.
-    known = {name: getattr(info, name, None) for name in Stored.__dataclass_fields__}
-    values = {name: value for name, value in known.items() if isinstance(value, bool | str)}
-    return Stored(**values)
+    # sqlmodel's Field keeps the same facts as attributes of its own FieldInfo, "undefined" where nothing was said.
+    known: dict[str, Any] = {
+        name: getattr(info, name, None) for name in ("primary_key", "index", "unique", "foreign_key", "ondelete")
+    }
+    said: dict[str, Any] = {name: value for name, value in known.items() if isinstance(value, bool | str)}
+    return Stored(**said)

@@ -47,9 +47,7 @@ _PLANNED = frozenset(
 class ModelMeta(ModelMetaclass):
     """Pydantic's metaclass, with a plan for every class that pydantic has completed."""
 
-    def __new__(
-        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any
-    ) -> type:
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> type:
         collecting.depth += 1
         try:
             return super().__new__(mcs, name, bases, namespace, **keywords)
@@ -70,22 +68,23 @@ class ModelMeta(ModelMetaclass):
                 _plan_again(cls)
 
 
-def _plan_again(cls: ModelMeta) -> None:
-    for subclass in [cls, *cls.__subclasses__()]:
-        if subclass.__dict__.get("__pydantic_complete__"):
-            _plan.install(subclass)
-        if subclass is not cls:
-            _plan_again(subclass)
+def _plan_again(cls: type[BaseModel]) -> None:
+    if cls.__dict__.get("__pydantic_complete__"):
+        _plan.install(cls)
+    for subclass in cls.__subclasses__():
+        _plan_again(subclass)
 
 
-if not TYPE_CHECKING:
-    _core.finish_metaclass(ModelMeta)
-    _Base = _core.ModelCore
+if TYPE_CHECKING:
+
+    class _Native: ...
+
 else:
-    _Base = object
+    _core.finish_metaclass(ModelMeta)
+    _Native = _core.ModelCore
 
 
-class Model(_Base, BaseModel, metaclass=ModelMeta):
+class Model(_Native, BaseModel, metaclass=ModelMeta):
     """A pydantic model that is validated, dumped and loaded by native code wherever that makes no difference.
 
     A drop-in for `pydantic.BaseModel`, and a subclass of it: validators, computed fields, JSON schema, generics,

@@ -22,9 +22,7 @@ class Query(Generic[E]):
         0
     """
 
-    def __init__(
-        self, entity_class: type[E], repository: Repository, equal: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, entity_class: type[E], repository: Repository, equal: Mapping[str, Any]) -> None:
         known = entity_class.__pydantic_fields__
         for name in equal:
             if name not in known:
@@ -76,9 +74,7 @@ class Query(Generic[E]):
         """
         found = self.all()
         if len(found) > 1:
-            raise NitroError(
-                f"{len(found)} of {self._entity_class.__name__} match {self._equal!r}, one was asked for"
-            )
+            raise NitroError(f"{len(found)} of {self._entity_class.__name__} match {self._equal!r}, one was asked for")
         return found[0] if found else None
 
     def count(self) -> int:

@@ -81,10 +81,6 @@ def repository_of(entity_class: type[Entity]) -> Repository:
         ConfigurationError: If what the class names is no backend.
     """
     backend = entity_class.__nitro_backend__
-    if backend is None:
-        from .backends.memory import MemoryRepo
-
-        backend = MemoryRepo
     if not isinstance(backend, type):
         return _checked(entity_class, backend)
     repository = _shared.get(backend)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from .. import _core
-from ..entity import identity, validate_containers
+from ..entity import Entity, identity, validate_containers
 from ..errors import EntityNotFound, StaleEntityError, UniqueViolation
 from ..repository import Capabilities
 
-if TYPE_CHECKING:
-    from ..entity import Entity
-
-E = TypeVar("E", bound="Entity")
+E = TypeVar("E", bound=Entity)
 
 
 class MemoryRepo:
@@ -43,11 +40,7 @@ class MemoryRepo:
         if not equal:
             return entities
         wanted = list(equal.items())
-        return [
-            entity
-            for entity in entities
-            if all(entity.__dict__[name] == value for name, value in wanted)
-        ]
+        return [entity for entity in entities if all(entity.__dict__[name] == value for name, value in wanted)]
 
     def save(self, entity: Entity) -> None:
         validate_containers(entity)
@@ -62,9 +55,7 @@ class MemoryRepo:
                 if version == 0:
                     raise UniqueViolation(entity_class, entity_class.__nitro_key__, key)
                 if version != stored_version:
-                    raise StaleEntityError(
-                        entity_class, key, expected_version=version, stored_version=stored_version
-                    )
+                    raise StaleEntityError(entity_class, key, expected_version=version, stored_version=stored_version)
             table[key] = entity
             _core.accept_changes(entity, version + 1)
 
@@ -89,8 +80,8 @@ class MemoryRepo:
                 raise EntityNotFound(type(entity), key)
             if stored is entity:
                 return
-            fresh = stored.__deepcopy__()
-            entity.__dict__.update(fresh.__dict__)
+            values: dict[str, Any] = dict(stored.__deepcopy__().__dict__)
+            object.__setattr__(entity, "__dict__", values)
             _core.accept_changes(entity, 0)
             _core.set_originals(entity, _core.version(stored), _core.originals(stored))
 
@@ -98,3 +89,7 @@ class MemoryRepo:
         """Forgets every entity."""
         with self._lock:
             self._tables.clear()
+
+
+# Where a class says nothing, its entities live here.
+Entity.__nitro_backend__ = MemoryRepo
