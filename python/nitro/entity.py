@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transf
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import Field as PydanticField
-from pydantic.fields import PrivateAttr
+from pydantic.fields import FieldInfo, PrivateAttr
 
 from . import _core, changes, fields
 from .errors import ConfigurationError, EntityNotFound
@@ -87,6 +88,7 @@ class EntityMeta(ModelMeta):
         backend: Any = None,
         **keywords: Any,
     ) -> type:
+        _refuse_reserved(name, _annotations(namespace))
         named = namespace.pop(_BACKEND, None)
         cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
         if backend is not None and named is not None:
@@ -94,16 +96,14 @@ class EntityMeta(ModelMeta):
         chosen = named if backend is None else backend
         if chosen is not None:
             cls.__nitro_backend__ = chosen
-        reserved = sorted(RESERVED & cls.__pydantic_fields__.keys())
-        if reserved:
-            raise ConfigurationError(
-                f"{name} has a field {reserved[0]!r}, which is how entities are found and stored: "
-                f"call it {reserved[0]}_ with alias={reserved[0]!r}"
-            )
-        _find_key(cls)
         return cls
 
+    def _settle(cls) -> None:
+        _refuse_reserved(cls.__name__, cls.__pydantic_fields__)
+        _find_key(cls)
+
     if TYPE_CHECKING:
+        __pydantic_fields__: dict[str, FieldInfo]
         __nitro_backend__: Any
         __nitro_key__: str
     else:
@@ -119,6 +119,27 @@ class EntityMeta(ModelMeta):
 
 if not TYPE_CHECKING:
     _core.finish_metaclass(EntityMeta)
+
+
+def _annotations(namespace: dict[str, Any]) -> Iterable[str]:
+    """The names that a class body annotates."""
+    known = namespace.get("__annotations__")
+    if known is None and sys.version_info >= (3, 14):
+        import annotationlib
+
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is not None:
+            known = annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
+    return known or ()
+
+
+def _refuse_reserved(class_name: str, names: Iterable[str]) -> None:
+    for name in names:
+        if name in RESERVED:
+            raise ConfigurationError(
+                f"{class_name} has a field {name!r}, which is how entities are found and stored: "
+                f"call it {name}_ with alias={name!r}"
+            )
 
 
 def _find_key(cls: Any) -> None:

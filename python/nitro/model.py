@@ -50,19 +50,27 @@ class ModelMeta(ModelMetaclass):
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> type:
         collecting.depth += 1
         try:
-            return super().__new__(mcs, name, bases, namespace, **keywords)
+            cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
+            cls._settle()
         finally:
             collecting.depth -= 1
+        cls.__nitro_settled__ = True
+        if cls.__pydantic_complete__:
+            _plan.install(cls)
+        return cls
+
+    def _settle(cls) -> None:
+        """Called when pydantic has made the class, and before it gets its plan."""
 
     if not TYPE_CHECKING:
 
         def __setattr__(cls, name: str, value: Any) -> None:
             super().__setattr__(name, value)
             if name == "__pydantic_complete__":
-                # Pydantic's last word when it has built a class, or built it again.
-                if value:
+                # Pydantic's last word when it has built a class again.
+                if value and "__nitro_settled__" in cls.__dict__:
                     _plan.install(cls)
-                else:
+                elif not value:
                     _core.install_plan(cls, None, False, False)
             elif name in _PLANNED:
                 _plan_again(cls)
