@@ -101,7 +101,7 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
                 set_fields_set(object, Runtime::get(py).mask(py, bits | 1 << index)?);
             }
         } else {
-            if plan.tracked {
+            if plan.tracked && track::wants_given(object) {
                 given = Some(owned(py, ffi::PySet_New(*place))?);
             }
             if ffi::PySet_Add(*place, field.name.as_ptr()) < 0 {
@@ -172,6 +172,9 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
 /// The names of the fields given so far, safe from what is to come.
 fn fields_given<'py>(object: View<'_, 'py>) -> Lane<Option<Object<'py>>> {
     let py = object.py();
+    if !track::wants_given(object) {
+        return Ok(None);
+    }
     // SAFETY: planned instances have the slot; it holds null, an int or a set.
     unsafe {
         let place = fields_set_place(py, object.as_ptr());

@@ -1,10 +1,13 @@
 //! Does a Python value have exactly the declared type, and does it meet the constraints? Then pydantic would take
 //! it as it is (or copy it, for containers), and so does the fast lane. Every other value is `Fail::Slow`.
 
+use std::cell::Cell;
+
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::construct;
+use crate::dump::DEPTH;
 use crate::plan::{Length, Node, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned};
 
@@ -52,6 +55,9 @@ pub fn is_uuid(py: Python<'_>, value: View<'_, '_>) -> bool {
 pub fn is_decimal(py: Python<'_>, value: View<'_, '_>) -> bool {
     is_type(value, Runtime::get(py).decimal.as_ptr().cast())
 }
+
+/// Up to this many multiples, a float's remainder of zero means what it says.
+const EXACT_QUOTIENT: f64 = 1e9;
 
 /// The value of an exact int that fits in 64 bits.
 #[inline(always)]
@@ -131,7 +137,7 @@ pub fn check<'py>(node: &Node, value: View<'_, 'py>, exact: bool) -> Lane<Option
                 && ge.is_none_or(|bound| given >= bound)
                 && lt.is_none_or(|bound| given < bound)
                 && le.is_none_or(|bound| given <= bound)
-                && multiple_of.is_none_or(|step| given % step == 0.0)
+                && multiple_of.is_none_or(|step| given % step == 0.0 && (given / step).abs() <= EXACT_QUOTIENT)
                 && (!finite || given.is_finite());
             if !fits {
                 return SLOW;
@@ -245,7 +251,18 @@ fn check_model<'py>(class: *mut ffi::PyTypeObject, value: View<'_, 'py>, exact: 
     if !plan.get().pure {
         return SLOW;
     }
-    construct::from_dict(class, plan.get(), value).map(Some)
+    // A dict that contains itself, or nearly: pydantic says where.
+    thread_local! {
+        static NESTING: Cell<usize> = const { Cell::new(0) };
+    }
+    let nesting = NESTING.get();
+    if nesting >= DEPTH {
+        return SLOW;
+    }
+    NESTING.set(nesting + 1);
+    let made = construct::from_dict(class, plan.get(), value);
+    NESTING.set(nesting);
+    made.map(Some)
 }
 
 /// The item at `index`, held; Slow when the list has become shorter meanwhile.

@@ -57,14 +57,16 @@ mod core_module {
     use crate::plan::Plan;
     #[pymodule_export]
     use crate::track::{
-        accept_changes, changes, is_changed, original, originals, previous_changes, revert_changes, set_originals,
-        version,
+        accept_changes, changes, copy_tracking, is_changed, original, originals, previous_changes, revert_changes,
+        set_originals, version,
     };
     #[pymodule_export]
     use crate::types::{finish_metaclass, install_plan};
 
     /// A new UUIDv7 in canonical text, greater than every earlier one of this process.
+    // Without a signature: pydantic asks every default factory for it, and Python takes its time to read one.
     #[pyfunction]
+    #[pyo3(text_signature = None)]
     fn new_id(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         crate::construct::identity(py).map_err(|_| PyErr::fetch(py))
     }

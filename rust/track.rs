@@ -5,6 +5,7 @@
 //! change in place (a list, a nested model) it holds a `Frozen` image from the start. Whether anything changed is
 //! decided when somebody asks, by comparing, so that an equal value, or one set back, is no change.
 
+use std::collections::HashMap;
 use std::ptr;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
@@ -283,88 +284,117 @@ fn as_frozen<'py>(value: &Object<'py>) -> Option<Held<'py>> {
 }
 
 /// An image of `value` that stays as it is when the value changes in place. Immutable values are their own image.
-fn freeze<'py>(value: Object<'py>, depth: usize) -> Lane<Object<'py>> {
-    let py = value.py();
-    let view = value.as_borrowed();
-    if depth > DEPTH
-        || check::is_str(view)
-        || check::is_int(view)
-        || check::is_float(view)
-        || check::is_bool(view)
-        || value.is_none()
-    {
-        return Ok(value);
-    }
-    let frozen_type = record_types(py).frozen.bind(py);
-    if check::is_tuple(view) {
-        let tuple = value.cast::<PyTuple>().map_err(|_| Fail::Slow)?;
-        let mut images = Vec::with_capacity(tuple.len());
-        let mut same = true;
-        for item in tuple.iter() {
-            let image = freeze(item.clone(), depth + 1)?;
-            same &= image.is(&item);
-            images.push(image);
-        }
-        return if same { Ok(value) } else { record_of(frozen_type, TUPLE, value.clone(), images) };
-    }
-    if check::is_list(view) {
-        let list = value.cast::<PyList>().map_err(|_| Fail::Slow)?;
-        let images = list.iter().map(|item| freeze(item, depth + 1)).collect::<Lane<Vec<_>>>()?;
-        return record_of(frozen_type, LIST, value.clone(), images);
-    }
-    if check::is_set(view) {
-        let set = value.cast::<PySet>().map_err(|_| Fail::Slow)?;
-        return record_of(frozen_type, SET, value.clone(), set.iter().collect());
-    }
-    if check::is_dict(view) {
-        return record_of(frozen_type, DICT, value.clone(), freeze_dict(&value, depth)?);
-    }
-    // SAFETY: a live object has a live type.
-    let plan = unsafe { Plan::held(py, ffi::Py_TYPE(value.as_ptr())) };
-    if let Some(plan) = plan {
-        let plan = plan.get();
-        if plan.frozen && plan.all_atomic {
-            return Ok(value);
-        }
-        // SAFETY: the plan is that of the value's type.
-        let values = unsafe { Values::of(view, plan)? };
-        let mut images = Vec::with_capacity(plan.fields.len() * 2);
-        for (index, field) in plan.fields.iter().enumerate() {
-            if let Some(item) = values.get(py, plan, index)? {
-                images.push(field.name.bind(py).clone().into_any());
-                images.push(if field.mutable { freeze(item, depth + 1)? } else { item });
-            }
-        }
-        return record_of(frozen_type, MODEL, value.clone(), images);
-    }
-    let known = |result: PyResult<bool>| result.map_err(|error| raise(py, error));
-    if known(value.is_instance(Runtime::get(py).base_model.bind(py)))? {
-        let dict = value.getattr(pyo3::intern!(py, "__dict__")).map_err(|error| raise(py, error))?;
-        return record_of(frozen_type, MODEL, value.clone(), freeze_dict(&dict, depth)?);
-    }
-    // SAFETY: flag checks on a live object.
-    let copied = unsafe {
-        ffi::PyList_Check(value.as_ptr()) != 0
-            || ffi::PyDict_Check(value.as_ptr()) != 0
-            || ffi::PySet_Check(value.as_ptr()) != 0
-            || ffi::PyByteArray_Check(value.as_ptr()) != 0
-    };
-    if copied {
-        let copy = Runtime::get(py).deepcopy.bind(py).call1((&value,)).map_err(|error| raise(py, error))?;
-        return record_of(frozen_type, COPY, value, vec![copy]);
-    }
-    Ok(value)
+fn freeze(value: Object<'_>) -> Lane<Object<'_>> {
+    Freezer::default().freeze(value, 0)
 }
 
-fn freeze_dict<'py>(dict: &Object<'py>, depth: usize) -> Lane<Vec<Object<'py>>> {
-    let py = dict.py();
-    let dict = dict.cast::<PyDict>().map_err(|_| Fail::Slow)?.copy().map_err(|error| raise(py, error))?;
-    let mut images = Vec::with_capacity(dict.len() * 2);
-    for (key, value) in dict.iter() {
-        images.push(key);
-        images.push(freeze(value, depth + 1)?);
+/// One image being taken: a container that is met twice has one image, and one that contains itself is found out.
+#[derive(Default)]
+struct Freezer<'py> {
+    images: HashMap<usize, Option<Object<'py>>>,
+}
+
+impl<'py> Freezer<'py> {
+    fn freeze(&mut self, value: Object<'py>, depth: usize) -> Lane<Object<'py>> {
+        let view = value.as_borrowed();
+        if check::is_str(view)
+            || check::is_int(view)
+            || check::is_float(view)
+            || check::is_bool(view)
+            || value.is_none()
+            || depth > DEPTH
+        {
+            return Ok(value);
+        }
+        if depth == 0 {
+            return self.image(value, depth);
+        }
+        let address = value.as_ptr() as usize;
+        match self.images.get(&address) {
+            Some(Some(image)) => return Ok(image.clone()),
+            // Inside itself.
+            Some(None) => return Ok(value),
+            None => {}
+        }
+        self.images.insert(address, None);
+        let image = self.image(value, depth)?;
+        self.images.insert(address, Some(image.clone()));
+        Ok(image)
     }
-    Ok(images)
+
+    fn items(&mut self, values: impl Iterator<Item = Object<'py>>, depth: usize) -> Lane<Vec<Object<'py>>> {
+        values.map(|value| self.freeze(value, depth + 1)).collect()
+    }
+
+    fn image(&mut self, value: Object<'py>, depth: usize) -> Lane<Object<'py>> {
+        let py = value.py();
+        let view = value.as_borrowed();
+        let frozen_type = record_types(py).frozen.bind(py);
+        let fail = |error: PyErr| raise(py, error);
+        if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+            let images = self.items(tuple.iter(), depth)?;
+            if images.iter().zip(tuple.iter()).all(|(image, item)| image.is(&item)) {
+                return Ok(value);
+            }
+            return record_of(frozen_type, TUPLE, value, images);
+        }
+        if let Ok(list) = value.cast_exact::<PyList>() {
+            let images = self.items(list.iter(), depth)?;
+            return record_of(frozen_type, LIST, value, images);
+        }
+        if let Ok(set) = value.cast_exact::<PySet>() {
+            let items = set.iter().collect();
+            return record_of(frozen_type, SET, value, items);
+        }
+        if let Ok(dict) = value.cast_exact::<PyDict>() {
+            let images = self.pairs(dict, depth)?;
+            return record_of(frozen_type, DICT, value, images);
+        }
+        // SAFETY: a live object has a live type.
+        if let Some(plan) = unsafe { Plan::held(py, ffi::Py_TYPE(value.as_ptr())) } {
+            let plan = plan.get();
+            if plan.frozen && plan.all_atomic {
+                return Ok(value);
+            }
+            // SAFETY: the plan is that of the value's type.
+            let values = unsafe { Values::of(view, plan)? };
+            let mut images = Vec::with_capacity(plan.fields.len() * 2);
+            for (index, field) in plan.fields.iter().enumerate() {
+                if let Some(item) = values.get(py, plan, index)? {
+                    images.push(field.name.bind(py).clone().into_any());
+                    images.push(if field.mutable { self.freeze(item, depth + 1)? } else { item });
+                }
+            }
+            return record_of(frozen_type, MODEL, value, images);
+        }
+        if value.is_instance(Runtime::get(py).base_model.bind(py)).map_err(fail)? {
+            let dict = value.getattr(pyo3::intern!(py, "__dict__")).map_err(fail)?;
+            let images = self.pairs(dict.cast::<PyDict>().map_err(|_| Fail::Slow)?, depth)?;
+            return record_of(frozen_type, MODEL, value, images);
+        }
+        // SAFETY: flag checks on a live object.
+        let copied = unsafe {
+            ffi::PyList_Check(value.as_ptr()) != 0
+                || ffi::PyDict_Check(value.as_ptr()) != 0
+                || ffi::PySet_Check(value.as_ptr()) != 0
+                || ffi::PyByteArray_Check(value.as_ptr()) != 0
+        };
+        if copied {
+            let copy = Runtime::get(py).deepcopy.bind(py).call1((&value,)).map_err(fail)?;
+            return record_of(frozen_type, COPY, value, vec![copy]);
+        }
+        Ok(value)
+    }
+
+    fn pairs(&mut self, dict: &Bound<'py, PyDict>, depth: usize) -> Lane<Vec<Object<'py>>> {
+        let dict = dict.copy().map_err(|error| raise(dict.py(), error))?;
+        let mut images = Vec::with_capacity(dict.len() * 2);
+        for (key, value) in dict.iter() {
+            images.push(key);
+            images.push(self.freeze(value, depth + 1)?);
+        }
+        Ok(images)
+    }
 }
 
 fn record_of<'py>(
@@ -545,7 +575,7 @@ pub fn settle(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
     for (index, field) in plan.fields.iter().enumerate() {
         if field.mutable {
             let image = match values.get(py, plan, index)? {
-                Some(value) => freeze(value, 0)?,
+                Some(value) => freeze(value)?,
                 None => missing(py),
             };
             state.set(index, image);
@@ -558,6 +588,12 @@ pub fn settle(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
 pub fn reset(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
     set_state(object, None);
     settle(object, plan)
+}
+
+/// Whether an entity still has to remember which fields were given before its first assignment.
+#[inline]
+pub fn wants_given(object: View<'_, '_>) -> bool {
+    state(object).is_none_or(|state| state.len() == 0 || state.given().is_none())
 }
 
 /// Remembers the value that a field had before an assignment; `given` is what the slot of given fields held.
@@ -577,7 +613,7 @@ pub fn note<'py>(
     }
     if state.get(index).is_none() {
         let image = match old {
-            Some(value) if plan.fields[index].mutable => freeze(value, 0)?,
+            Some(value) if plan.fields[index].mutable => freeze(value)?,
             Some(value) => value,
             None => missing(py),
         };
@@ -785,7 +821,7 @@ pub fn accept_changes(entity: &Bound<'_, PyAny>, version: u64) -> PyResult<()> {
     for (field, pair) in written.copy()?.iter() {
         // What may change in place must not change what was written.
         let (old, new): (Object<'_>, Object<'_>) = pair.extract()?;
-        let image = freeze(new, 0).map_err(|fail| error_of(entity.py(), fail))?;
+        let image = freeze(new).map_err(|fail| error_of(entity.py(), fail))?;
         written.set_item(field, (old, thaw(&image)?))?;
     }
     restart(&tracked, version, Some(written.into_any()))
@@ -801,6 +837,16 @@ pub fn originals<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>
     Ok(originals)
 }
 
+/// Makes `copy`, made from `entity` with all its values, know what `entity` knows: its version and what it was.
+#[pyfunction]
+pub fn copy_tracking(entity: &Bound<'_, PyAny>, copy: &Bound<'_, PyAny>) -> PyResult<()> {
+    let source = Tracked::new(entity)?;
+    match state(source.object) {
+        None => Ok(()),
+        Some(_) => set_originals(copy, version(entity)?, &originals(entity)?),
+    }
+}
+
 /// Tells an entity, a copy of another one, which version of the record it is and from what its fields have changed.
 #[pyfunction]
 pub fn set_originals(entity: &Bound<'_, PyAny>, version: u64, originals: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -814,7 +860,7 @@ pub fn set_originals(entity: &Bound<'_, PyAny>, version: u64, originals: &Bound<
     state.set_tag(version);
     for (name, value) in originals.iter() {
         if let Some(index) = plan.find(name.as_borrowed(), 0) {
-            state.set(index, if plan.fields[index].mutable { freeze(value, 0).map_err(fail)? } else { value });
+            state.set(index, if plan.fields[index].mutable { freeze(value).map_err(fail)? } else { value });
         }
     }
     Ok(())

@@ -72,16 +72,17 @@ class Explanation:
     layout: str
 
     def __str__(self) -> str:
-        rows = [(name, "", reason) for name, reason in self.operations.items()]
-        rows += [(lane.name, lane.type, lane.reason) for lane in self.fields]
-        names = max(len(row[0]) for row in rows)
-        types = max(len(row[1]) for row in rows)
+        operations = [(name, "", reason) for name, reason in self.operations.items()]
+        fields = [(lane.name, lane.type, lane.reason) for lane in self.fields]
+        names = max(len(name) for name, _, _ in operations + fields)
+        types = max((len(type_) for _, type_, _ in fields), default=0)
         lines = [f"{self.model.__name__} (values: {self.layout})"]
-        for index, (name, type_, reason) in enumerate(rows):
-            if index == len(self.operations):
+        for group in (operations, fields):
+            if len(lines) > 1 and group:
                 lines.append("")
-            lane = "fast" if reason is None else f"slow: {reason}"
-            lines.append(f"  {name:<{names}}  {type_:<{types}}  {lane}".replace("    slow", "  slow"))
+            for name, type_, reason in group:
+                lane = "fast" if reason is None else f"slow: {reason}"
+                lines.append(f"  {name:<{names}}  {type_:<{types}}  {lane}")
         return "\n".join(lines)
 
 

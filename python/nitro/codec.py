@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any, TypeVar, cast, get_args, get_origin, overload
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic_core import to_json
 
 from . import _core
 
@@ -33,7 +32,7 @@ def encode(value: object) -> bytes:
         return value.__pydantic_serializer__.to_json(value)
     if type(value) in (list, tuple):
         return b"[" + b",".join(map(encode, cast("list[object]", value))) + b"]"
-    return to_json(value)
+    return _adapter(Any).dump_json(value)
 
 
 @lru_cache(maxsize=1024)

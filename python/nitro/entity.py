@@ -151,7 +151,8 @@ def _find_key(cls: Any) -> None:
         inherited = cls.__pydantic_fields__.get("id")
         if inherited is not None and inherited.default_factory is _core.new_id:
             del cls.__pydantic_fields__["id"]
-            cls.model_rebuild(force=True)
+            if cls.__pydantic_complete__:
+                cls.model_rebuild(force=True, raise_errors=False, _parent_namespace_depth=0)
     cls.__nitro_key__ = declared[0] if declared else "id"
 
 
@@ -368,15 +369,19 @@ class Entity(Model, metaclass=EntityMeta):
         """Pydantic's copy; the fields in `update` count as changed."""
         copied = super().model_copy(update=update, deep=deep)
         if update:
-            before = {name: _core.original(self, name) for name in update if name in self.__dict__}
-            _core.set_originals(copied, _core.version(self), before)
+            before = {name: _core.original(self, name) for name in update if name in self.__pydantic_fields__}
+            _core.set_originals(copied, _core.version(self), {**_core.originals(self), **before})
         return copied
 
     def __copy__(self) -> Self:
-        return self._as_copy(super().__copy__())
+        copied = super().__copy__()
+        _core.copy_tracking(self, copied)
+        return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self._as_copy(super().__deepcopy__(memo))
+        copied = super().__deepcopy__(memo)
+        _core.copy_tracking(self, copied)
+        return copied
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
@@ -387,10 +392,6 @@ class Entity(Model, metaclass=EntityMeta):
         version, originals = state.pop("__nitro_state__", (0, {}))
         super().__setstate__(state)
         _core.set_originals(self, version, originals)
-
-    def _as_copy(self, copied: Self) -> Self:
-        _core.set_originals(copied, _core.version(self), _core.originals(self))
-        return copied
 
 
 _core.register_entity(Entity)
@@ -413,14 +414,19 @@ def _adapter(key_type: Any) -> TypeAdapter[Any]:
 
 
 def _find(entity_class: type[_E], key: Any) -> _E | None:
-    return repository_of(entity_class).get(entity_class, to_key(entity_class, key))
+    try:
+        converted = to_key(entity_class, key)
+    except ValidationError:
+        # It is no value of the key's type, so no entity can have it.
+        return None
+    return repository_of(entity_class).get(entity_class, converted)
 
 
 def to_key(entity_class: type[Entity], key: Any) -> Any:
     """The key as a value of the key field's type.
 
     Raises:
-        EntityNotFound: If it is no such value, so that no entity can have it.
+        pydantic.ValidationError: If it is no such value.
     """
     key_type = entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation
     if key_type is str:
@@ -428,10 +434,7 @@ def to_key(entity_class: type[Entity], key: Any) -> Any:
             return key
         if isinstance(key, int | uuid.UUID):
             return str(key)
-    try:
-        return _adapter(key_type).validate_python(key)
-    except ValidationError:
-        raise EntityNotFound(entity_class, key) from None
+    return _adapter(key_type).validate_python(key)
 
 
 def validate_containers(entity: Entity) -> None:

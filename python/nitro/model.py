@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict
+from pydantic._internal._model_construction import build_lenient_weakvaluedict
+from pydantic._internal._typing_extra import parent_frame_namespace
 from pydantic.fields import Field as PydanticField
 from pydantic.fields import PrivateAttr
 
@@ -48,6 +51,12 @@ class ModelMeta(ModelMetaclass):
     """Pydantic's metaclass, with a plan for every class that pydantic has completed."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> type:
+        if keywords.setdefault("__pydantic_reset_parent_namespace__", True):
+            # Pydantic looks for the names of a function's local classes in the frame that called it: this one.
+            keywords["__pydantic_reset_parent_namespace__"] = False
+            namespace["__pydantic_parent_namespace__"] = build_lenient_weakvaluedict(
+                parent_frame_namespace(parent_depth=_depth_of_class_statement(mcs))
+            )
         collecting.depth += 1
         try:
             cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
@@ -74,6 +83,16 @@ class ModelMeta(ModelMetaclass):
                     _core.install_plan(cls, None, False, False)
             elif name in _PLANNED:
                 _plan_again(cls)
+
+
+def _depth_of_class_statement(mcs: type) -> int:
+    """How many frames above the caller of this function the metaclasses' own frames end."""
+    own = {getattr(base.__dict__.get("__new__"), "__code__", None) for base in mcs.__mro__}
+    depth = 1
+    while sys._getframe(depth).f_code in own:
+        depth += 1
+    # parent_frame_namespace counts from itself, as this function does.
+    return depth
 
 
 def _plan_again(cls: type[BaseModel]) -> None:

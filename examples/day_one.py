@@ -1,0 +1,118 @@
+"""Day one: two rich entities and the routes that call them, kept in memory.
+
+make run, or: uvicorn --app-dir examples day_one:app
+"""
+
+from typing import Annotated
+
+from blinker import signal
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from nitro import Entity, EntityNotFound, Field
+
+# --- The domain: it knows nothing of the web or of where it is kept ----------------------------
+
+order_placed = signal("order-placed")
+
+
+class Counter(Entity):
+    count: int = 0
+
+    def increment(self):
+        self.count += 1
+
+
+class Order(Entity):
+    customer_name: str
+    total: float = 0.0
+    status: str = "draft"
+
+    def add_item(self, price: float):
+        """Business logic lives here, not in a service layer."""
+        self.total += price
+        self.save()
+
+    def place_order(self):
+        """Domain operations are discoverable and testable."""
+        if self.total == 0:
+            raise ValueError("Cannot place empty order")
+        self.status = "placed"
+        self.save()
+        order_placed.send(self)  # Domain event
+
+
+# --- What follows from an order is no business of the order ------------------------------------
+
+confirmations: list[str] = []
+
+
+@order_placed.connect
+def send_confirmation_email(order: Order) -> None:
+    confirmations.append(f"{order.customer_name}, your order over {order.total:.2f} is confirmed")
+
+
+# --- The web: each route calls one method of one entity ----------------------------------------
+
+app = FastAPI(title="Day one")
+
+Price = Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+@app.put("/counter/{id}")
+def open_counter(id: str) -> Counter:
+    return Counter.get_or_none(id) or Counter(id=id).save()
+
+
+@app.post("/counter/{id}/increment")
+def increment(id: str) -> Counter:
+    counter = Counter.get(id)
+    counter.increment()
+    return counter
+
+
+@app.post("/orders")
+def create_order(customer_name: str) -> Order:
+    order = Order(customer_name=customer_name)
+    order.save()
+    return order
+
+
+@app.get("/orders")
+def list_orders() -> list[Order]:
+    return Order.all()
+
+
+@app.get("/orders/{id}")
+def read_order(id: str) -> Order:
+    return Order.get(id)
+
+
+@app.post("/orders/{id}/items")
+def add_item(id: str, price: Price) -> Order:
+    order = Order.get(id)
+    order.add_item(price)
+    return order
+
+
+@app.post("/orders/{id}/place")
+def place_order(id: str) -> Order:
+    order = Order.get(id)
+    order.place_order()
+    return order
+
+
+@app.get("/confirmations")
+def list_confirmations() -> list[str]:
+    return confirmations
+
+
+@app.exception_handler(EntityNotFound)
+def not_found(request: Request, error: EntityNotFound) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=404)
+
+
+@app.exception_handler(ValueError)
+def refused(request: Request, error: ValueError) -> JSONResponse:
+    """The domain said no: the state of the order does not allow what was asked."""
+    return JSONResponse({"detail": str(error)}, status_code=409)

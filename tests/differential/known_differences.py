@@ -1,0 +1,79 @@
+"""The differences from pydantic that are wanted: a table, each row with its reason.
+
+There are two kinds. What Nitro adds to every class of a kind is written into the class that stands
+on pydantic's side of the comparison (ReferenceEntity, ReferenceValue), so that everything else about
+it is still compared. What is left are rows of KNOWN_DIFFERENCES: a row tells which differing outcomes
+it forgives, and has an example that shows the difference, so that a row that has become needless
+fails in test_known_differences.py. Any other difference fails.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel, Field
+
+
+def generated_identity() -> str:
+    """Text in the form of a UUIDv7, which is how the ids that Nitro makes are recognised."""
+    text = str(uuid4())
+    return f"{text[:14]}7{text[15:]}"
+
+
+GENERATED_IDENTITY = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+)
+
+
+class ReferenceEntity(BaseModel, validate_assignment=True):
+    """What Entity is to pydantic: a model with an id, whose assignments are validated."""
+
+    id: str = Field(default_factory=generated_identity)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
+        """A class that declares another field its key has no id."""
+        super().__pydantic_init_subclass__(**arguments)
+        own = cls.__pydantic_fields__.get("id")
+        if own is not None and own.default_factory is generated_identity and _declares_key(cls):
+            del cls.__pydantic_fields__["id"]
+            cls.model_rebuild(force=True)
+
+
+def _declares_key(cls: type[BaseModel]) -> bool:
+    extras = [field.json_schema_extra for field in cls.__pydantic_fields__.values()]
+    return any(isinstance(extra, dict) and extra.get("primary_key") is True for extra in extras)
+
+
+class ReferenceValue(BaseModel, frozen=True):
+    """What ValueObject is to pydantic: a frozen model."""
+
+
+@dataclass(frozen=True)
+class KnownDifference:
+    """Forgives a statement's differing outcomes where ``matches(reference, subject)`` is true.
+
+    pairs: names of the pairs of subjects.py that the row is about.
+    example: source of a class and a script that show the difference.
+    """
+
+    name: str
+    reason: str
+    pairs: frozenset[str]
+    matches: Callable[[str, Any, Any], bool]
+    example: tuple[str, tuple[str, ...]]
+
+
+KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = ()
+
+
+def known_difference(
+    pair: str, statement: str, reference: Any, subject: Any
+) -> KnownDifference | None:
+    """The row that forgives this difference, or None when it is a new one."""
+    for row in KNOWN_DIFFERENCES:
+        if pair in row.pairs and row.matches(statement, reference, subject):
+            return row
+    return None

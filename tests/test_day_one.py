@@ -1,0 +1,151 @@
+"""The example app, as a process of its own, spoken to over HTTP as a browser or curl would."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SECONDS_TO_START = 60.0
+
+
+@pytest.fixture(scope="module")
+def server_address() -> Iterator[str]:
+    """The address of a running example app, on a port that the operating system chose."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "--app-dir", EXAMPLES, "--port", "0", "day_one:app"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield address_announced_by(process)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def address_announced_by(process: subprocess.Popen[str]) -> str:
+    """Read uvicorn's log up to where it says what it listens on; fail with the log otherwise."""
+    log = ""
+    assert process.stderr is not None
+    # Ends the loop below, by closing the log, if the server neither starts nor gives up.
+    too_late = threading.Timer(SECONDS_TO_START, process.kill)
+    too_late.start()
+    try:
+        for line in process.stderr:
+            log += line
+            if running := re.search(r"running on (http://\S+)", line):
+                return running[1]
+    finally:
+        too_late.cancel()
+    pytest.fail(f"the example app did not start:\n{log}")
+
+
+@pytest.fixture
+def app(server_address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server_address, timeout=30, trust_env=False) as client:
+        yield client
+
+
+def answer_to(response: httpx.Response) -> Any:
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def new_order(app: httpx.Client, customer_name: str) -> dict[str, Any]:
+    return answer_to(app.post("/orders", params={"customer_name": customer_name}))
+
+
+def test_two_increments_give_two(app: httpx.Client) -> None:
+    assert answer_to(app.put("/counter/visits")) == {"id": "visits", "count": 0}
+    answer_to(app.post("/counter/visits/increment"))
+    assert answer_to(app.post("/counter/visits/increment")) == {"id": "visits", "count": 2}
+
+
+def test_opening_a_counter_again_keeps_its_count(app: httpx.Client) -> None:
+    answer_to(app.put("/counter/downloads"))
+    answer_to(app.post("/counter/downloads/increment"))
+    assert answer_to(app.put("/counter/downloads"))["count"] == 1
+
+
+def test_a_new_order_is_an_empty_draft_with_an_id(app: httpx.Client) -> None:
+    order = new_order(app, "Alice")
+    assert UUID(order.pop("id")).version == 7
+    assert order == {"customer_name": "Alice", "total": 0.0, "status": "draft"}
+
+
+def test_items_add_up_and_stay(app: httpx.Client) -> None:
+    order = new_order(app, "Bob")
+    answer_to(app.post(f"/orders/{order['id']}/items", params={"price": 29.5}))
+    answer_to(app.post(f"/orders/{order['id']}/items", params={"price": 10.25}))
+    assert answer_to(app.get(f"/orders/{order['id']}")) == order | {"total": 39.75}
+
+
+def test_orders_are_listed(app: httpx.Client) -> None:
+    first, second = new_order(app, "Carol"), new_order(app, "Dave")
+    listed = answer_to(app.get("/orders"))
+    assert first in listed
+    assert second in listed
+
+
+def test_placing_an_order_tells_the_handlers_of_its_event(app: httpx.Client) -> None:
+    order = new_order(app, "Erin")
+    answer_to(app.post(f"/orders/{order['id']}/items", params={"price": 29.99}))
+    confirmation = "Erin, your order over 29.99 is confirmed"
+    assert confirmation not in answer_to(app.get("/confirmations"))
+
+    placed = answer_to(app.post(f"/orders/{order['id']}/place"))
+
+    assert placed["status"] == "placed"
+    assert answer_to(app.get("/confirmations")).count(confirmation) == 1
+
+
+def test_an_empty_order_cannot_be_placed(app: httpx.Client) -> None:
+    order = new_order(app, "Frank")
+    response = app.post(f"/orders/{order['id']}/place")
+    assert response.status_code == 409
+    assert response.json() == {"detail": "Cannot place empty order"}
+    assert answer_to(app.get(f"/orders/{order['id']}"))["status"] == "draft"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/counter/nobody/increment"),
+        ("GET", "/orders/nobody"),
+        ("POST", "/orders/nobody/items?price=1"),
+        ("POST", "/orders/nobody/place"),
+    ],
+)
+def test_an_unknown_id_is_not_found(app: httpx.Client, method: str, path: str) -> None:
+    response = app.request(method, path)
+    assert response.status_code == 404
+    assert "nobody" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("price", ["-1", "0", "nan", "inf", "1e300", "free"])
+def test_an_impossible_price_is_refused(app: httpx.Client, price: str) -> None:
+    order = new_order(app, "Grace")
+    response = app.post(f"/orders/{order['id']}/items", params={"price": price})
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["query", "price"]
+    assert answer_to(app.get(f"/orders/{order['id']}"))["total"] == 0
+
+
+def test_openapi_describes_both_entities(app: httpx.Client) -> None:
+    description = answer_to(app.get("/openapi.json"))
+    schemas = description["components"]["schemas"]
+    assert set(schemas["Counter"]["properties"]) == {"id", "count"}
+    assert set(schemas["Order"]["properties"]) == {"id", "customer_name", "total", "status"}
+    assert schemas["Order"]["required"] == ["customer_name"]
+    placing = description["paths"]["/orders/{id}/place"]["post"]["responses"]["200"]
+    answer = placing["content"]["application/json"]["schema"]
+    assert answer == {"$ref": "#/components/schemas/Order"}

@@ -1,0 +1,83 @@
+"""The examples in the documents and in the docstrings run, and print what they say they print."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nitro
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MODULES = ["nitro", *(module.name for module in pkgutil.walk_packages(nitro.__path__, "nitro."))]
+
+CODE_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def familiar_names() -> dict[str, object]:
+    """What the examples of a docstring may name without a word; nothing is stored yet."""
+
+    class Point(nitro.Model):
+        x: int
+        y: int = 0
+
+    class Order(nitro.Entity):
+        customer_name: str
+        total: float = 0.0
+        status: str = "draft"
+
+    order = Order(customer_name="Alice")
+    return {"nitro": nitro, "Order": Order, "Point": Point, "order": order}
+
+
+def code_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each Python block with the number of lines above its code."""
+    for block in CODE_BLOCK.finditer(text):
+        yield text.count("\n", 0, block.start(1)), block[1]
+
+
+def run_session(session: doctest.DocTest) -> None:
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=OPTIONS).run(session, out=report.append, clear_globs=False)
+    if report:
+        pytest.fail("".join(report), pytrace=False)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_the_examples_of_a_document_run(document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # A document reads from top to bottom, so its blocks share one namespace: that of a real module,
+    # since pydantic looks there for what annotations name.
+    module = types.ModuleType(f"document_{document.stem.lower()}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.chdir(tmp_path)
+    for lines_above, code in code_blocks(document.read_text(encoding="utf-8")):
+        if code.lstrip().startswith(">>>"):
+            session = doctest.DocTestParser().get_doctest(code, {}, document.name, str(document), lines_above)
+            session.globs = vars(module)
+            run_session(session)
+        else:
+            program = compile("\n" * lines_above + code, document, "exec")
+            exec(program, vars(module))  # noqa: S102 - the documents are our own
+
+
+def test_the_readme_opens_with_a_sentence_the_install_line_and_a_live_session() -> None:
+    title, sentence, install, session, *_ = re.split(r"\n\n+", DOCUMENTS[0].read_text("utf-8"))
+    assert title == "# Nitro"
+    assert sentence.endswith(".")
+    assert sentence.count(". ") == 0
+    assert "pip install nitro" in install
+    assert session.startswith("```python\n>>> ")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_run(name: str) -> None:
+    finder = doctest.DocTestFinder()
+    for session in finder.find(importlib.import_module(name), name, globs=familiar_names()):
+        run_session(session)
