@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::construct;
 use crate::dump::DEPTH;
 use crate::plan::{Length, Node, Plan};
-use crate::runtime::{Fail, Lane, Object, Runtime, View, owned};
+use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, unhashable};
 
 /// Integers up to this one have an exact float.
 const EXACT_FLOAT: i64 = 1 << 53;
@@ -357,7 +357,7 @@ fn check_set<'py>(
             let taken = check(item, given.as_borrowed(), exact)?.unwrap_or(given);
             // A new frozenset may be filled before anybody else has seen it.
             if ffi::PySet_Add(copy.as_ptr(), taken.as_ptr()) < 0 {
-                return Err(Fail::Raised);
+                return Err(unhashable());
             }
         }
         if !ffi::PyErr_Occurred().is_null() {
@@ -395,7 +395,7 @@ fn check_dict<'py>(
             let key = check(keys, key.as_borrowed(), exact)?.unwrap_or(key);
             let item = check(values, item.as_borrowed(), exact)?.unwrap_or(item);
             if ffi::PyDict_SetItem(copy.as_ptr(), key.as_ptr(), item.as_ptr()) < 0 {
-                return Err(Fail::Raised);
+                return Err(unhashable());
             }
             if ffi::PyDict_Size(value.as_ptr()) != size {
                 return SLOW;

@@ -118,6 +118,10 @@ impl Slots {
     /// Makes the instance.
     #[inline]
     pub fn build<'py>(&mut self, py: Python<'py>, class: *mut ffi::PyTypeObject, plan: &Plan) -> Lane<Object<'py>> {
+        // SAFETY: a live type. An abstract class is refused by whoever makes its instances in the ordinary way.
+        if unsafe { (*class).tp_flags } & ffi::Py_TPFLAGS_IS_ABSTRACT != 0 {
+            return Err(Fail::Slow);
+        }
         let fields_set = self.fields_set(py, plan)?;
         self.fill_defaults(py, plan)?;
         // SAFETY: the plan belongs to the class; every place is filled now, and forgotten as soon as `build` has
@@ -284,7 +288,6 @@ pub unsafe extern "C" fn vectorcall(
             if let Some(plan) = &plan
                 && plan.get().construct
                 && positional == 0
-                && (*class).tp_flags & ffi::Py_TPFLAGS_IS_ABSTRACT == 0
             {
                 match from_keywords(py, class, plan.get(), arguments, names) {
                     Err(Fail::Slow) => {}

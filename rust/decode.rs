@@ -275,12 +275,12 @@ fn read<'py>(py: Python<'py>, node: &Node, json: &mut Reader<'_>, depth: usize) 
         }
         Node::Set(item, length) => {
             let items = read_array(py, |_| Some(item), json, depth)?;
-            let set = PySet::new(py, items).map_err(|error| raise(py, error))?;
+            let set = PySet::new(py, items).map_err(|_| Fail::Slow)?;
             if length.admits(set.len()) { Ok(set.into_any()) } else { Err(Fail::Slow) }
         }
         Node::FrozenSet(item, length) => {
             let items = read_array(py, |_| Some(item), json, depth)?;
-            let set = PyFrozenSet::new(py, items).map_err(|error| raise(py, error))?;
+            let set = PyFrozenSet::new(py, items).map_err(|_| Fail::Slow)?;
             if length.admits(set.len()) { Ok(set.into_any()) } else { Err(Fail::Slow) }
         }
         Node::Tuple(nodes) => {
@@ -386,7 +386,7 @@ fn read_dict<'py>(
     while json.another(count == 0, b'}')? {
         let key = fitting(keys, string(py, &json.key()?)?)?;
         let value = read(py, values, json, depth)?;
-        dict.set_item(key, value).map_err(|error| raise(py, error))?;
+        dict.set_item(key, value).map_err(|_| Fail::Slow)?;
         count += 1;
     }
     // Which of two equal keys wins is pydantic's to say.

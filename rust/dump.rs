@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::check;
 use crate::layout::Values;
 use crate::plan::{Node, Plan};
-use crate::runtime::{Fail, Lane, Object, View, owned};
+use crate::runtime::{Fail, Lane, Object, View, owned, unhashable};
 use crate::types;
 
 /// Models nested deeper than this are pydantic's, which finds cycles.
@@ -231,7 +231,7 @@ fn dump_set<'py>(item: &Node, value: View<'_, 'py>, depth: usize, frozen: bool) 
             let given: Object<'py> = Bound::from_owned_ptr(py, next);
             let dumped = dump(item, given.as_borrowed(), depth)?.unwrap_or(given);
             if ffi::PySet_Add(copy.as_ptr(), dumped.as_ptr()) < 0 {
-                return Err(Fail::Raised);
+                return Err(unhashable());
             }
         }
         if !ffi::PyErr_Occurred().is_null() {
@@ -256,7 +256,7 @@ fn dump_dict<'py>(keys: &Node, values: &Node, value: View<'_, 'py>, depth: usize
             let key = dump(keys, key.as_borrowed(), depth)?.unwrap_or(key);
             let item = dump(values, item.as_borrowed(), depth)?.unwrap_or(item);
             if ffi::PyDict_SetItem(copy.as_ptr(), key.as_ptr(), item.as_ptr()) < 0 {
-                return Err(Fail::Raised);
+                return Err(unhashable());
             }
             if ffi::PyDict_Size(value.as_ptr()) != size {
                 return Err(Fail::Slow);

@@ -29,6 +29,13 @@ pub unsafe fn owned(py: Python<'_>, pointer: *mut ffi::PyObject) -> Lane<Object<
     unsafe { Bound::from_owned_ptr_or_opt(py, pointer) }.ok_or(Fail::Raised)
 }
 
+/// After a set or a dict refused a value: pydantic has an error of its own for that.
+pub fn unhashable() -> Fail {
+    // SAFETY: the GIL is held wherever a container could refuse something.
+    unsafe { ffi::PyErr_Clear() };
+    Fail::Slow
+}
+
 /// Sets the exception that a PyErr carries.
 pub fn raise(py: Python<'_>, error: PyErr) -> Fail {
     error.restore(py);

@@ -157,6 +157,8 @@ class Run:
                 # Looking into it could change what later statements find.
                 return ("bound", self.name_of(type(value)), self.label(value))
         self.deep = statement.startswith("vars(")
+        if self.deep and type(value) is dict:
+            return ("value", "the dict of an object", *self.freeze_pairs(value.items()))
         return ("value", self.freeze(value))
 
     # --- freezing ----------------------------------------------------------------------------------
@@ -254,7 +256,7 @@ class Run:
             frozen.append((field, self.freeze_attribute(value, field)))
         frozen.append(self.freeze_attribute(value, "__pydantic_extra__"))
         if self.deep:
-            frozen.append(self.freeze(vars(value)))
+            frozen.extend(self.freeze_pairs(vars(value).items()))
             for attribute in ("__pydantic_fields_set__", "__pydantic_private__"):
                 frozen.append(self.freeze_attribute(value, attribute))
         return tuple(frozen)

@@ -324,7 +324,7 @@ OPERATIONS = (
     "other = Case(**subject.model_dump())", "other = Case.model_validate_json(subject.model_dump_json())",
     "subject == other", "other == subject", "other", "vars(other)", "other.model_dump()", "other.model_dump_json()",
     "other.model_fields_set", "repr(other)", "subject.__setstate__(subject.__getstate__())",
-    "other = Case.__new__(Case)", "other.__setstate__(subject.__getstate__())", "subject = Case.__new__(Case)",
+    "other = Case.__new__(Case)", "other.__setstate__(copy.deepcopy(subject.__getstate__()))", "subject = Case.__new__(Case)",
     "subject.model_copy(update={{{0!r}: {1}}})", "other = subject.model_copy(update={{{0!r}: {1}}}, deep=True)",
     "subject.__init__()", "subject.__init__(**given)", "Case.__init__(subject, **given)", "subject.model_validate(given)",
     "subject.model_post_init(None)", "given", "given.clear()", "subject.model_dump(exclude_unset=True)",

@@ -33,6 +33,8 @@ def reference_encode(value: Any) -> bytes:
 
 def reference_decode(kind: Any, data: Any) -> Any:
     """nitro.decode in terms of pydantic."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind.model_validate_json(data)
     return _adapter(kind).validate_json(data)
 
 

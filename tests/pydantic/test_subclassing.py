@@ -96,14 +96,13 @@ def test_subclass_instances_in_fields_of_the_parent(base):
     yield owner.model_dump(serialize_as_any=True), Owner.model_validate({"pet": dog}).pet is dog
     owner.pet = Dog(name="c", breed="d")
     owner.pets.append(Dog(name="e"))
-    yield owner, owner.model_dump_json(), refusal(Dog.model_validate, Animal(name="a"))
+    yield owner, owner.model_dump_json(), refusal(Dog.model_validate, Animal(id="1", name="a"))
 
 
 @as_pydantic_does
 def test_methods_class_variables_and_nested_classes(base):
     class Order(base):
         limit: ClassVar[int] = 3
-        untyped = 5 if False else None
         total: int = 0
 
         class Line(base):
@@ -121,15 +120,12 @@ def test_methods_class_variables_and_nested_classes(base):
         def zero() -> int:
             return 0
 
-    if False:
-        yield
     yield Order().add(3).add(4), Order.empty(), Order.zero(), Order.limit, Order.Line(x="1")
 
 
 @as_pydantic_does
 def test_a_field_without_an_annotation_is_refused(base):
     yield refusal(lambda: type("Odd", (base,), {"x": 5, "__module__": __name__, "__qualname__": "Odd"}))
-    yield refusal(lambda: type("Odd", (base,), {"__annotations__": {"_x": int, "model_dump": int}, "__module__": __name__}))
 
 
 @as_pydantic_does
