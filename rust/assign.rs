@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::check::{check, is_str};
 use crate::layout::{self, Values};
-use crate::plan::{Assignment, MASK_FIELDS, Plan};
+use crate::plan::{Assignment, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
 use crate::track;
 use crate::types::{self, fields_set_place, guard, set_fields_set};
@@ -85,7 +85,12 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
     // SAFETY: as promised by the caller; nothing runs Python code between finding the values and replacing one.
     unsafe {
         let place = fields_set_place(py, object.as_ptr());
-        if (*place).is_null() {
+        let Some(names): Option<Object<'py>> = Bound::from_borrowed_ptr_or_opt(py, *place) else {
+            return Err(Fail::Slow);
+        };
+        let runtime = Runtime::get(py);
+        let bits = runtime.bits(names.as_borrowed());
+        if bits.is_none() && ffi::PySet_Check(names.as_ptr()) == 0 {
             return Err(Fail::Slow);
         }
         if plan.assignment == Assignment::Plain {
@@ -93,19 +98,14 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
             types::track_again(object.as_ptr());
         }
         let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
-        let mut given = None;
-        if ffi::PyLong_CheckExact(*place) != 0 {
-            let bits = ffi::PyLong_AsUnsignedLongLong(*place);
-            given = Some(Bound::from_borrowed_ptr(py, *place));
-            if index < MASK_FIELDS && bits >> index & 1 == 0 {
-                set_fields_set(object, Runtime::get(py).mask(py, bits | 1 << index)?);
-            }
-        } else {
-            if plan.tracked && track::wants_given(object) {
-                given = Some(owned(py, ffi::PySet_New(*place))?);
-            }
-            if ffi::PySet_Add(*place, field.name.as_ptr()) < 0 {
-                return Err(Fail::Raised);
+        let given = if plan.tracked { fields_given(object)? } else { None };
+        match bits {
+            Some(bits) if bits >> index & 1 == 0 => set_fields_set(object, runtime.mask(py, bits | 1 << index)?),
+            Some(_) => {}
+            None => {
+                if ffi::PySet_Add(names.as_ptr(), field.name.as_ptr()) < 0 {
+                    return Err(Fail::Raised);
+                }
             }
         }
         if plan.tracked { track::note(object, plan, index, old, given) } else { Ok(()) }
@@ -170,20 +170,21 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
 }
 
 /// The names of the fields given so far, safe from what is to come.
+#[inline]
 fn fields_given<'py>(object: View<'_, 'py>) -> Lane<Option<Object<'py>>> {
     let py = object.py();
     if !track::wants_given(object) {
         return Ok(None);
     }
-    // SAFETY: planned instances have the slot; it holds null, an int or a set.
+    // SAFETY: planned instances have the slot; it holds null or an object.
     unsafe {
         let place = fields_set_place(py, object.as_ptr());
-        if (*place).is_null() {
+        let Some(names): Option<Object<'py>> = Bound::from_borrowed_ptr_or_opt(py, *place) else {
             return Ok(None);
+        };
+        if ffi::PySet_Check(names.as_ptr()) != 0 {
+            return owned(py, ffi::PySet_New(names.as_ptr())).map(Some);
         }
-        if ffi::PyLong_CheckExact(*place) != 0 {
-            return Ok(Some(Bound::from_borrowed_ptr(py, *place)));
-        }
-        owned(py, ffi::PySet_New(*place)).map(Some)
+        Ok(Some(names))
     }
 }

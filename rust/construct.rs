@@ -70,8 +70,8 @@ impl Slots {
         }
     }
 
-    /// The names of the fields that were given, as the slot `__pydantic_fields_set__` keeps them: the bits of an
-    /// int, or a set for a class of many fields.
+    /// The names of the fields that were given, as the slot `__pydantic_fields_set__` keeps them: a mask, or
+    /// a set for a class of many fields.
     fn fields_set<'py>(&mut self, py: Python<'py>, plan: &Plan) -> Lane<Object<'py>> {
         if plan.fields.len() <= MASK_FIELDS {
             return Runtime::get(py).mask(py, self.given);

@@ -13,6 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::check::is_str;
 use crate::plan::Plan;
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned};
 
@@ -367,7 +368,7 @@ impl<'py> Values<'py> {
                     } else {
                         // SAFETY: as above.
                         let key = unsafe { Bound::from_borrowed_ptr(py, key) };
-                        if plan.find(key.as_borrowed(), index).is_some() {
+                        if !is_str(key.as_borrowed()) || plan.find(key.as_borrowed(), index).is_some() {
                             return Err(Fail::Slow);
                         }
                     }

@@ -42,8 +42,12 @@ pub fn raise(py: Python<'_>, error: PyErr) -> Fail {
     Fail::Raised
 }
 
-/// Masks of up to this many fields have a ready-made int.
-const READY_MASKS: usize = 1024;
+/// The fields given to an instance, a bit for each, in place of the set of their names until somebody looks.
+#[pyclass(frozen, module = "nitro._core")]
+pub struct Mask(pub u64);
+
+/// Masks below this one are made once.
+const READY_MASKS: u64 = 1024;
 
 pub struct Runtime {
     /// Offsets of BaseModel's slots, in bytes from the object's start.
@@ -62,7 +66,10 @@ pub struct Runtime {
     pub tz_info_utc: Py<PyAny>,
     pub deepcopy: Py<PyAny>,
     pub empty_tuple: Py<PyAny>,
-    masks: Vec<Py<PyAny>>,
+    /// The value of an attribute that is not there; a singleton that survives copying and pickling.
+    pub undefined: Py<PyAny>,
+    mask_type: Py<PyType>,
+    masks: Vec<Py<Mask>>,
 }
 
 static RUNTIME: PyOnceLock<Runtime> = PyOnceLock::new();
@@ -101,10 +108,7 @@ impl Runtime {
         let datetime = py.import("datetime")?;
         // SAFETY: the GIL is held; fills the table that the datetime macros read.
         unsafe { ffi::PyDateTime_IMPORT() };
-        let mut masks = Vec::with_capacity(READY_MASKS);
-        for mask in 0..READY_MASKS {
-            masks.push(mask.into_pyobject(py)?.into_any().unbind());
-        }
+        let masks = (0..READY_MASKS).map(|bits| Py::new(py, Mask(bits))).collect::<PyResult<_>>()?;
         Ok(Self {
             fields_set: slot_offset(&base_model, "__pydantic_fields_set__")?,
             extra: slot_offset(&base_model, "__pydantic_extra__")?,
@@ -118,6 +122,8 @@ impl Runtime {
             tz_info: tz_info.unbind(),
             deepcopy: py.import("copy")?.getattr("deepcopy")?.unbind(),
             empty_tuple: pyo3::types::PyTuple::empty(py).into_any().unbind(),
+            undefined: py.import("pydantic_core")?.getattr("PydanticUndefined")?.unbind(),
+            mask_type: py.get_type::<Mask>().unbind(),
             base_model: base_model.unbind(),
             masks,
         })
@@ -133,13 +139,23 @@ impl Runtime {
         RUNTIME.get_or_try_init(py, || Self::new(py)).map(|_| ())
     }
 
-    /// The int that stands for a set of field numbers below 64.
     #[inline]
     pub fn mask<'py>(&self, py: Python<'py>, bits: u64) -> Lane<Object<'py>> {
         match self.masks.get(bits as usize) {
-            Some(ready) => Ok(ready.bind(py).clone()),
-            // SAFETY: a new reference or null with an exception.
-            None => unsafe { owned(py, ffi::PyLong_FromUnsignedLongLong(bits)) },
+            Some(ready) => Ok(ready.bind(py).clone().into_any()),
+            None => Bound::new(py, Mask(bits)).map(Bound::into_any).map_err(|error| raise(py, error)),
+        }
+    }
+
+    /// The bits of a mask; None for any other object.
+    #[inline]
+    pub fn bits(&self, object: View<'_, '_>) -> Option<u64> {
+        // SAFETY: the type is compared before the object is read as a mask.
+        unsafe {
+            if ffi::Py_TYPE(object.as_ptr()) != self.mask_type.as_ptr().cast() {
+                return None;
+            }
+            Some(object.cast_unchecked::<Mask>().get().0)
         }
     }
 }

@@ -273,7 +273,7 @@ fn own_state<'py>(object: View<'_, 'py>, plan: &Plan) -> Lane<Held<'py>> {
 
 /// Stands for "the entity had no such attribute".
 fn missing(py: Python<'_>) -> Object<'_> {
-    record_types(py).frozen.bind(py).clone().into_any()
+    Runtime::get(py).undefined.bind(py).clone()
 }
 
 fn as_frozen<'py>(value: &Object<'py>) -> Option<Held<'py>> {
@@ -415,7 +415,8 @@ fn record_of<'py>(
 fn unchanged<'py>(image: &Object<'py>, value: &Object<'py>) -> PyResult<bool> {
     let py = image.py();
     let Some(frozen) = as_frozen(image) else {
-        return Ok(image.is(value) || image.eq(value)?);
+        // What cannot be compared counts as changed: a signalling NaN, an array.
+        return Ok(image.is(value) || image.eq(value).unwrap_or(false));
     };
     let count = frozen.len();
     let item = |index: usize| frozen.get(index).unwrap_or_else(|| missing(py));
@@ -455,7 +456,7 @@ fn unchanged<'py>(image: &Object<'py>, value: &Object<'py>) -> PyResult<bool> {
             }
             same_pairs(&frozen, &fields_of(value)?)
         }
-        _ => Ok(item(0).eq(value)?),
+        _ => Ok(item(0).eq(value).unwrap_or(false)),
     }
 }
 
@@ -827,13 +828,16 @@ pub fn accept_changes(entity: &Bound<'_, PyAny>, version: u64) -> PyResult<()> {
     restart(&tracked, version, Some(written.into_any()))
 }
 
-/// {field: value when made, loaded or last saved} of the fields that changed: what a copy of the entity must be told.
+/// {field: value when made, loaded or last saved} of the fields that changed, PydanticUndefined where there was none:
+/// what a copy of the entity must be told.
 #[pyfunction]
 pub fn originals<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let tracked = Tracked::new(entity)?;
     let originals = PyDict::new(entity.py());
-    for (field, pair) in changes(entity)?.iter() {
-        originals.set_item(field, pair.get_item(0)?)?;
-    }
+    tracked.each_change(|index, image, _| {
+        originals.set_item(&tracked.plan.get().fields[index].name, thaw(image)?)?;
+        Ok(true)
+    })?;
     Ok(originals)
 }
 

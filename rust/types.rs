@@ -13,7 +13,7 @@ use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PySystemError, PyTypeEr
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PySet, PyType};
+use pyo3::types::{PyDict, PySet, PyType};
 
 use crate::plan::{MASK_FIELDS, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
@@ -233,11 +233,13 @@ unsafe extern "C" fn set_dict(object: *mut ffi::PyObject, value: *mut ffi::PyObj
     guard_status(|py| {
         // SAFETY: the interpreter passes a live instance, and a live value or null.
         unsafe {
-            let Some(dict) = Borrowed::from_ptr_or_opt(py, value) else {
-                return Err(raise(py, PyTypeError::new_err("cannot delete __dict__")));
-            };
             track_again(object);
-            layout::set_dictionary(Borrowed::from_ptr(py, object), dict)
+            let object = Borrowed::from_ptr(py, object);
+            match Borrowed::from_ptr_or_opt(py, value) {
+                Some(dict) => layout::set_dictionary(object, dict),
+                // Deleted: whoever looks again finds an empty one.
+                None => layout::set_dictionary(object, PyDict::new(py).as_any().as_borrowed()),
+            }
         }
     })
 }
@@ -276,7 +278,7 @@ pub unsafe fn fields_set_place(py: Python<'_>, object: *mut ffi::PyObject) -> *m
     unsafe { object.cast::<u8>().offset(Runtime::get(py).fields_set).cast() }
 }
 
-/// Gives the slot of given fields another value: an int of bits or a set.
+/// Gives the slot of given fields another value: a mask or a set.
 pub fn set_fields_set(object: View<'_, '_>, value: Object<'_>) {
     // SAFETY: callers have a planned instance; the old value is given up after it is out of reach.
     unsafe {
@@ -305,10 +307,9 @@ unsafe extern "C" fn get_fields_set(object: *mut ffi::PyObject, _: *mut c_void) 
             if (*place).is_null() {
                 return Err(absent());
             }
-            if ffi::PyLong_CheckExact(*place) != 0
+            if let Some(bits) = Runtime::get(py).bits(Borrowed::from_ptr(py, *place))
                 && let Some(plan) = Plan::held(py, class)
             {
-                let bits = ffi::PyLong_AsUnsignedLongLong(*place);
                 let set = PySet::empty(py).map_err(|error| raise(py, error))?;
                 for (index, field) in plan.get().fields.iter().enumerate().take(MASK_FIELDS) {
                     if bits >> index & 1 == 1 && ffi::PySet_Add(set.as_ptr(), field.name.as_ptr()) < 0 {
@@ -336,6 +337,9 @@ unsafe extern "C" fn set_fields_set_attribute(
                 return Err(raise(py, PyAttributeError::new_err("not a model: __pydantic_fields_set__")));
             }
             let place = fields_set_place(py, object);
+            if value.is_null() && (*place).is_null() {
+                return Err(raise(py, PyAttributeError::new_err("__pydantic_fields_set__")));
+            }
             let old = ptr::replace(place, ffi::Py_XNewRef(value));
             let fresh = old.is_null();
             ffi::Py_XDECREF(old);

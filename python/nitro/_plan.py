@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel
+from pydantic._internal._config import config_defaults
 from pydantic_core import SchemaSerializer, SchemaValidator
 
 from . import _core
@@ -24,19 +25,51 @@ Reader = tuple[frozenset[str], Callable[["Compiler", Schema], Node]]
 #: Keys of a schema that say nothing about values.
 NEUTRAL = frozenset({"type", "ref", "metadata", "serialization"})
 
-#: Settings of a model that change nothing in what the fast lane does.
+#: Settings of a model that change nothing in what the fast lane does, or that show in the schemas of the fields.
 NEUTRAL_SETTINGS = frozenset(
     {
-        "title",
-        "extra_fields_behavior",
-        "hide_input_in_errors",
-        "loc_by_alias",
-        "validation_error_cause",
-        "from_attributes",
+        "alias_generator",
+        "arbitrary_types_allowed",
         "cache_strings",
+        "defer_build",
+        "extra",
+        "extra_fields_behavior",
+        "field_title_generator",
+        "from_attributes",
+        "frozen",
+        "hide_input_in_errors",
+        "ignored_types",
+        "json_schema_extra",
+        "json_schema_mode_override",
+        "json_schema_serialization_defaults_required",
+        "loc_by_alias",
+        "model_title_generator",
+        "plugin_settings",
+        "populate_by_name",
+        "protected_namespaces",
         "regex_engine",
-        "validate_by_name",
+        "schema_generator",
+        "title",
+        "use_attribute_docstrings",
+        "use_enum_values",
+        "validate_assignment",
         "validate_by_alias",
+        "validate_by_name",
+        "validate_return",
+        "validation_error_cause",
+    }
+)
+
+#: Settings that only the serializer reads.
+SERIALIZER_SETTINGS = frozenset(
+    {
+        "json_encoders",
+        "polymorphic_serialization",
+        "ser_json_bytes",
+        "ser_json_inf_nan",
+        "ser_json_temporal",
+        "ser_json_timedelta",
+        "serialize_by_alias",
     }
 )
 
@@ -206,9 +239,9 @@ class Compiler:
             return slow("a root model")
         if not issubclass(type(schema["cls"]), _core.MetaCore):
             return slow(f"{schema['cls'].__name__} is no nitro.Model")
-        unknown = unknown_settings(schema)
-        if unknown:
-            return slow(unknown)
+        validating, _ = settings_of(schema["cls"], schema)
+        if validating is not None:
+            return slow(validating)
         return "model", schema["cls"]
 
     def nullable(self, schema: Schema) -> Node:
@@ -223,6 +256,9 @@ class Compiler:
         models = [node[1] for node in nodes if node[0] == "model"]
         if {"slow", "slow-to-validate", "any", "union", "nullable"} & set(kinds):
             return slow("a union with a member that is pydantic's own")
+        literals = [value for node in nodes if node[0] == "literal" for value in node[1]]
+        if literals and ("enum" in kinds or any(type(value) is not str for value in literals)):
+            return slow("a union of a literal and what may equal it")
         if models and "dict" in kinds:
             return slow("a union of a model and a dict")
         if any(a is not b and issubclass(a, b) for a in models for b in models):
@@ -302,9 +338,15 @@ def slowness(node: Node) -> str | None:
     return None
 
 
-def unknown_settings(model_schema: Schema) -> str | None:
-    unknown = model_schema.get("config", {}).keys() - NEUTRAL_SETTINGS
-    return f"setting {', '.join(sorted(unknown))}" if unknown else None
+def settings_of(cls: type[BaseModel], schema: Schema) -> tuple[str | None, str | None]:
+    """Why its settings make a class slow to validate, and why slow to dump."""
+    settings = {name for name, value in cls.model_config.items() if value != config_defaults.get(name)}
+    settings |= schema.get("config", {}).keys()
+    unknown = sorted(settings - NEUTRAL_SETTINGS - SERIALIZER_SETTINGS)
+    serializer = sorted(settings & SERIALIZER_SETTINGS)
+    validating = f"setting {', '.join(unknown)}" if unknown else None
+    dumping = f"setting {', '.join(serializer)}" if serializer else None
+    return validating, dumping or validating
 
 
 def default_of(schema: Schema) -> tuple[str, Any]:
@@ -382,7 +424,9 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         body = schema["schema"]
         settings = schema.get("config", {})
         unknown = schema.keys() - _MODEL - NEUTRAL
-        whole = whole or unknown_settings(schema) or (f"{', '.join(sorted(unknown))}" if unknown else None)
+        validating, dumping = settings_of(cls, schema)
+        whole = whole or validating or (f"{', '.join(sorted(unknown))}" if unknown else None)
+        compiler.dump_reason = compiler.dump_reason or dumping
         extra_keys = body.keys() - {"type", "model_name", "fields", "computed_fields", "metadata", "ref"}
         whole = whole or (", ".join(sorted(extra_keys)) if extra_keys else None)
         if "serialization" in schema or "serialization" in body:
@@ -421,8 +465,6 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
     config = cls.model_config
     if body.get("computed_fields"):
         compiler.dump_reason = compiler.dump_reason or "computed fields"
-    if config.get("serialize_by_alias") or config.get("polymorphic_serialization"):
-        compiler.dump_reason = compiler.dump_reason or "a setting of the serializer"
     extra = settings.get("extra_fields_behavior", "ignore")
     if extra == "allow":
         whole = whole or "extra fields are allowed"

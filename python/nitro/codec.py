@@ -16,7 +16,7 @@ def encode(value: object) -> bytes:
     """JSON of a model, or of a list of models, in UTF-8, as pydantic writes it.
 
     Args:
-        value: A model, a list or tuple of models, or anything else that pydantic can serialise.
+        value: A model, a list of models, or anything else that pydantic can serialise.
 
     Raises:
         pydantic_core.PydanticSerializationError: If a value has no JSON form.
@@ -30,8 +30,11 @@ def encode(value: object) -> bytes:
         return fast
     if isinstance(value, BaseModel):
         return value.__pydantic_serializer__.to_json(value)
-    if type(value) in (list, tuple):
-        return b"[" + b",".join(map(encode, cast("list[object]", value))) + b"]"
+    types: set[Any] = {type(item) for item in cast("list[object]", value)} if type(value) is list else set()
+    if len(types) == 1:
+        (item_type,) = types
+        if issubclass(item_type, BaseModel):
+            return _adapter(list[item_type]).dump_json(value)
     return _adapter(Any).dump_json(value)
 
 

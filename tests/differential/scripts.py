@@ -239,7 +239,7 @@ def assignment(draw: Draw, case: Case, names: Sequence[str]) -> str:
     if not names or chance(draw, 6):
         name = choose(draw, (
             "unknown", "_private", "__dunder__", "model_config", "model_fields", "__dict__", "model_fields_set",
-            "__pydantic_fields_set__", "__class__", "model_extra", "__pydantic_extra__", "model_dump", "name",
+            "__class__", "model_extra", "model_dump", "name",
         ))  # fmt: skip
         return f"setattr(subject, {name!r}, {choose(draw, HOSTILE)})"
     name = choose(draw, names)
@@ -311,7 +311,6 @@ def tampering(draw: Draw, case: Case, names: Sequence[str]) -> str:
         "del subject.__dict__", "object.__setattr__(subject, '__dict__', {{{0!r}: {1}}})",
         "subject.__dict__.move_to_end({0!r})", "subject.__dict__[{0!r}] = subject.__dict__.pop({0!r})",
         "subject.__dict__[{0!r}] = subject", "del subject.__dict__[{0!r}]", "del subject.__pydantic_fields_set__",
-        "object.__setattr__(subject, '__dict__', Table({{{0!r}: {1}}}))",
         "object.__setattr__(subject, '__dict__', 1)", "subject.__dict__.setdefault({0!r}, {1})",
     ))  # fmt: skip
     return form.format(name, value)

@@ -62,7 +62,9 @@ ORDINARY = ("Model", "validated Model", "Entity")
 
 #: The names of the classes above differ from side to side, and every generated id differs.
 _BASES = re.compile(
-    r"\b(Pydantic(Entity|ValueObject|ValidatedModel)|BaseModel|ValidatedModel|Entity|ValueObject|Model)\b"
+    r"\b(Pydantic(Entity|ValueObject|ValidatedModel)|BaseModel|ValidatedModel|Entity|ValueObject|Model"
+    r"|ModelMetaclass|ModelMeta|EntityMeta)\b"
+    r"|<function [^>]*>|<method [^>]*>"
 )
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}|(?<=with id=)\d+")
 _GENERATED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
