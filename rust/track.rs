@@ -585,6 +585,11 @@ pub fn settle(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
     Ok(())
 }
 
+/// Forgets what was.
+pub fn forget(object: View<'_, '_>) {
+    set_state(object, None);
+}
+
 /// Forgets what was, and starts again from what is.
 pub fn reset(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
     set_state(object, None);

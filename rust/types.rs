@@ -200,6 +200,7 @@ fn make_model_core(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
     };
     let getsets = Box::leak(Box::new([
         getset(c"__dict__", get_dict, set_dict),
+        getset(c"__class__", get_class, set_class),
         getset(c"__pydantic_fields_set__", get_fields_set, set_fields_set_attribute),
         // SAFETY: all-zero is the end of the table.
         unsafe { std::mem::zeroed() },
@@ -240,6 +241,42 @@ unsafe extern "C" fn set_dict(object: *mut ffi::PyObject, value: *mut ffi::PyObj
                 // Deleted: whoever looks again finds an empty one.
                 None => layout::set_dictionary(object, PyDict::new(py).as_any().as_borrowed()),
             }
+        }
+    })
+}
+
+unsafe extern "C" fn get_class(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter passes a live instance.
+    unsafe { ffi::Py_NewRef(ffi::Py_TYPE(object).cast()) }
+}
+
+/// An instance that is given another class takes nothing along that only the plan of the old one can read.
+unsafe extern "C" fn set_class(object: *mut ffi::PyObject, value: *mut ffi::PyObject, closure: *mut c_void) -> c_int {
+    guard_status(|py| {
+        // SAFETY: the interpreter passes a live instance, and a live value or null. The functions called are those of
+        // this type and of object.
+        unsafe {
+            let names = get_fields_set(object, closure);
+            if names.is_null() {
+                ffi::PyErr_Clear();
+            }
+            ffi::Py_XDECREF(names);
+            track_again(object);
+            if let Some(plan) = Plan::held(py, ffi::Py_TYPE(object))
+                && plan.get().tracked
+            {
+                track::forget(Borrowed::from_ptr(py, object));
+            }
+            let base: Bound<'_, PyType> =
+                Bound::from_borrowed_ptr(py, (&raw mut ffi::PyBaseObject_Type).cast()).cast_into_unchecked();
+            let set =
+                base.getattr("__dict__").and_then(|members| members.get_item("__class__")).and_then(|descriptor| {
+                    match Borrowed::from_ptr_or_opt(py, value) {
+                        Some(value) => descriptor.call_method1("__set__", (Borrowed::from_ptr(py, object), value)),
+                        None => descriptor.call_method1("__delete__", (Borrowed::from_ptr(py, object),)),
+                    }
+                });
+            set.map(|_| ()).map_err(|error| raise(py, error))
         }
     })
 }

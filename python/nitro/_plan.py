@@ -469,10 +469,12 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
     if extra == "allow":
         whole = whole or "extra fields are allowed"
         compiler.dump_reason = compiler.dump_reason or "extra fields are allowed"
-    if type(cls.__pydantic_validator__) is not SchemaValidator:
-        whole = whole or "a pydantic plugin"
-    if type(cls.__pydantic_serializer__) is not SchemaSerializer:
-        compiler.dump_reason = compiler.dump_reason or "a pydantic plugin"
+    replaced: bool = cls.__dict__["__nitro_replaced__"]
+    own_validator = type(cls.__pydantic_validator__) is SchemaValidator and not replaced
+    if not own_validator:
+        whole = whole or "a validator that is not pydantic's own"
+    if type(cls.__pydantic_serializer__) is not SchemaSerializer or replaced:
+        compiler.dump_reason = compiler.dump_reason or "a serializer that is not pydantic's own"
 
     # What stands around the validation of a whole instance.
     custom_new = first_in_line(cls, "__new__") is not object.__dict__["__new__"]
@@ -513,11 +515,11 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         "ignores_extra": extra == "ignore",
         "plain_init": known
         and not (custom_new or custom_init or model_validator)
-        and type(cls.__pydantic_validator__) is SchemaValidator
+        and own_validator
         and not schema.get("root_model"),
         "settles_late": tracked and bool(post_init or custom_init or custom_new or model_validator),
         "assignment_spreads": model_validator,
-        "own_methods": own_methods and type(cls.__pydantic_validator__) is SchemaValidator,
+        "own_methods": own_methods and own_validator,
         "frozen": bool(config.get("frozen")),
     }
     plan = _core.Plan(cls, fields, lanes)

@@ -391,6 +391,7 @@ class Entity(Model, metaclass=EntityMeta):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         version, originals = state.pop("__nitro_state__", (0, {}))
         super().__setstate__(state)
+        _core.accept_changes(self, 0)
         _core.set_originals(self, version, originals)
 
 

@@ -40,10 +40,11 @@ _PLANNED = frozenset(
         "__delattr__",
         "__getattr__",
         "__getattribute__",
-        "__pydantic_validator__",
-        "__pydantic_serializer__",
     }
 )
+
+#: Attributes that pydantic makes from the core schema, as the plan is; when somebody else sets one, the plan is void.
+_REPLACEABLE = frozenset({"__pydantic_validator__", "__pydantic_serializer__"})
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(PydanticField, PrivateAttr))
@@ -63,6 +64,7 @@ class ModelMeta(ModelMetaclass):
             cls._settle()
         finally:
             collecting.depth -= 1
+        cls.__nitro_replaced__ = False
         cls.__nitro_settled__ = True
         if cls.__pydantic_complete__:
             _plan.install(cls)
@@ -75,13 +77,19 @@ class ModelMeta(ModelMetaclass):
 
         def __setattr__(cls, name: str, value: Any) -> None:
             super().__setattr__(name, value)
+            if "__nitro_settled__" not in cls.__dict__:
+                return
             if name == "__pydantic_complete__":
                 # Pydantic's last word when it has built a class again.
-                if value and "__nitro_settled__" in cls.__dict__:
+                cls.__nitro_replaced__ = False
+                if value:
                     _plan.install(cls)
-                elif not value:
+                else:
                     _core.install_plan(cls, None, False, False)
-            elif name in _PLANNED:
+            elif name in _REPLACEABLE and cls.__pydantic_complete__:
+                cls.__nitro_replaced__ = True
+                _plan.install(cls)
+            elif name in _PLANNED or name in cls.__pydantic_fields__:
                 _plan_again(cls)
 
 

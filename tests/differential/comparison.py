@@ -395,10 +395,10 @@ def _report(
 
 
 def _first_difference(left: Any, right: Any) -> tuple[Any, Any]:
-    """The smallest differing parts, with what names the place where they are."""
+    """The smallest parts that differ, the first ones if there are several; errors stay whole."""
     if isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
         differing = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
-        if len(differing) == 1:
+        if len(differing) == 1 or (differing and "error" not in (left[0], right[0])):
             return _first_difference(*differing[0])
     return left, right
 
