@@ -98,13 +98,15 @@ class EntityMeta(ModelMeta):
             cls.__nitro_backend__ = chosen
         return cls
 
-    def _settle(cls) -> None:
+    def _settle(cls, namespace: dict[str, Any]) -> None:
         _refuse_reserved(cls.__name__, cls.__pydantic_fields__)
+        cls.__nitro_declares_id__ = "id" in _annotations(namespace) or any(map(_declares_id, cls.__bases__))
         _find_key(cls)
 
     if TYPE_CHECKING:
         __pydantic_fields__: dict[str, FieldInfo]
         __nitro_backend__: Any
+        __nitro_declares_id__: bool
         __nitro_key__: str
     else:
 
@@ -142,17 +144,25 @@ def _refuse_reserved(class_name: str, names: Iterable[str]) -> None:
             )
 
 
+def _declares_id(base: type) -> bool:
+    """Whether a base class has a field `id` that is not the one that Entity gives."""
+    if isinstance(base, EntityMeta):
+        return getattr(base, "__nitro_declares_id__", False)
+    return "id" in getattr(base, "__pydantic_fields__", ())
+
+
 def _find_key(cls: Any) -> None:
     """The key is the field declared as primary key; without one it is `id`."""
     declared = [name for name, info in cls.__pydantic_fields__.items() if fields.stored(info).primary_key]
     if len(declared) > 1:
         raise ConfigurationError(f"{cls.__name__} declares several primary keys, {', '.join(declared)}: keep one")
-    if declared and declared[0] != "id":
-        inherited = cls.__pydantic_fields__.get("id")
-        if inherited is not None and inherited.default_factory is _core.new_id:
-            del cls.__pydantic_fields__["id"]
-            if cls.__pydantic_complete__:
-                cls.model_rebuild(force=True, raise_errors=False, _parent_namespace_depth=0)
+    if (
+        declared
+        and not cls.__nitro_declares_id__
+        and cls.__pydantic_fields__.pop("id", None)
+        and cls.__pydantic_complete__
+    ):
+        cls.model_rebuild(force=True, raise_errors=False, _parent_namespace_depth=0)
     cls.__nitro_key__ = declared[0] if declared else "id"
 
 
@@ -396,6 +406,8 @@ class Entity(Model, metaclass=EntityMeta):
 
 
 _core.register_entity(Entity)
+# What every class gets that declares no key is not of its own declaring.
+Entity.__nitro_declares_id__ = False
 os.register_at_fork(after_in_child=_core.forked)
 
 

@@ -61,7 +61,7 @@ class ModelMeta(ModelMetaclass):
         collecting.depth += 1
         try:
             cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
-            cls._settle()
+            cls._settle(namespace)
         finally:
             collecting.depth -= 1
         cls.__nitro_replaced__ = False
@@ -70,7 +70,7 @@ class ModelMeta(ModelMetaclass):
             _plan.install(cls)
         return cls
 
-    def _settle(cls) -> None:
+    def _settle(cls, namespace: dict[str, Any]) -> None:
         """Called when pydantic has made the class, and before it gets its plan."""
 
     if not TYPE_CHECKING:
