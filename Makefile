@@ -37,9 +37,10 @@ help: ## List the commands
 $(VENV_PYTHON):
 	python=$$(scripts/find-python $(PYTHON)) && "$$python" -m venv $(VENV)
 
-$(INSTALLED): $(VENV_PYTHON) pyproject.toml scripts/requirements.py
-	$(VENV_PYTHON) scripts/requirements.py dev >$(VENV)/requirements.txt
-	$(VENV_PYTHON) -m pip install --disable-pip-version-check --quiet --requirement $(VENV)/requirements.txt
+# A fresh Python brings a pip that knows no dependency groups.
+$(INSTALLED): $(VENV_PYTHON) pyproject.toml
+	$(VENV_PYTHON) -m pip install --quiet --upgrade pip
+	$(VENV_PYTHON) -m pip install --quiet --group dev
 	touch $@
 
 $(BUILT): $(INSTALLED) $(RUST)
@@ -111,7 +112,7 @@ asan: $(INSTALLED) ## Run the tests under AddressSanitizer
 	    --deselect tests/test_import_cost.py::test_it_costs_little_more_than_pydantic $(PYTEST)
 
 soak: $(BUILT) ## Run a million operations of each kind, looking for growth, and the long differential run
-	$(VENV_PYTHON) -m pytest tests/soak $(PYTEST)
+	$(VENV_PYTHON) -m pytest soak $(PYTEST)
 	NITRO_DIFFERENTIAL_EXAMPLES=1000000 $(VENV_PYTHON) -m pytest tests/differential $(PYTEST)
 
 clean: ## Remove what was built, but not the environments

@@ -64,8 +64,8 @@ ORDINARY = ("Model", "validated Model", "Entity")
 _BASES = re.compile(
     r"\b(Pydantic(Entity|ValueObject|ValidatedModel)|BaseModel|ValidatedModel|Entity|ValueObject|Model"
     r"|ModelMetaclass|ModelMeta|EntityMeta)\b"
-    r"|<function [^>]*>|<method [^>]*>"
 )
+_METHOD = re.compile(r"<(?:function|method) [^<>]*>")
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}|(?<=with id=)\d+")
 _GENERATED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -158,4 +158,5 @@ def described(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 
 def _plain(text: str) -> str:
-    return _BASES.sub("<base>", _ADDRESS.sub("<address>", _GENERATED.sub("<id>", text)))
+    text = _METHOD.sub("<method>", _GENERATED.sub("<id>", text))
+    return _BASES.sub("<base>", _ADDRESS.sub("<address>", text))
