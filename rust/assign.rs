@@ -97,6 +97,10 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
             // Not validated, so it may be part of a cycle.
             types::track_again(object.as_ptr());
         }
+        // Extra values are pydantic's to look after.
+        if *object.as_ptr().cast::<u8>().offset(runtime.extra).cast::<*mut ffi::PyObject>() != ffi::Py_None() {
+            return Err(Fail::Slow);
+        }
         let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
         let given = if plan.tracked { fields_given(object)? } else { None };
         match bits {
@@ -121,7 +125,18 @@ fn slow<'py>(
 ) -> Lane<Object<'py>> {
     let py = object.py();
     let next = if value.is_some() { &plan.next_setattr } else { &plan.next_delattr };
+    let index = if is_str(name) { plan.find(name, 0) } else { None };
+    let direct = value.filter(|_| plan.assign_direct && index.is_some_and(|index| plan.fields[index].assignable));
     let call = || {
+        if let Some(value) = direct {
+            let arguments = [plan.validator.as_ptr(), object.as_ptr(), name.as_ptr(), value.as_ptr()];
+            let method = pyo3::intern!(py, "validate_assignment").as_ptr();
+            // SAFETY: four live objects; a new reference or null with an exception.
+            unsafe {
+                owned(py, ffi::PyObject_VectorcallMethod(method, arguments.as_ptr(), 4, std::ptr::null_mut()))?;
+            }
+            return Ok(py.None().into_bound(py));
+        }
         let arguments = [object.as_ptr(), name.as_ptr(), value.map_or(std::ptr::null_mut(), |value| value.as_ptr())];
         // SAFETY: as many live objects as are counted; a new reference or null with an exception.
         unsafe {
@@ -129,8 +144,7 @@ fn slow<'py>(
             owned(py, ffi::PyObject_Vectorcall(next.as_ptr(), arguments.as_ptr(), count, std::ptr::null_mut()))
         }
     };
-    let index = if plan.tracked && is_str(name) { plan.find(name, 0) } else { None };
-    let Some(index) = index else {
+    let Some(index) = index.filter(|_| plan.tracked) else {
         if plan.tracked && plan.assignment_spreads {
             return spreading(object, plan, call);
         }

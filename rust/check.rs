@@ -156,7 +156,8 @@ pub fn check<'py>(node: &Node, value: View<'_, 'py>, exact: bool) -> Lane<Option
             }
             check(inner, value, exact)
         }
-        Node::Any => Ok(None),
+        // Given as a value, it means that none was given.
+        Node::Any => keep_if(value.as_ptr() != Runtime::get(py).undefined.as_ptr()),
         Node::Bytes(length) => {
             // SAFETY: exact bytes, as the first condition has it.
             keep_if(is_bytes(value) && length.admits(unsafe { ffi::PyBytes_Size(value.as_ptr()) } as usize))

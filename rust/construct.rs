@@ -243,9 +243,10 @@ fn take<'py>(slots: &mut Slots, plan: &Plan, name: View<'_, 'py>, hint: usize, v
         return if plan.ignores_extra && is_str(name) { Ok(()) } else { Err(Fail::Slow) };
     };
     let field = &plan.fields[index];
-    let taken = match plain(&field.node, value) {
-        true => value.to_owned(),
-        false => check(&field.node, value, false)?.unwrap_or_else(|| value.to_owned()),
+    let value = value.to_owned();
+    let taken = match plain(&field.node, value.as_borrowed()) {
+        true => value,
+        false => check(&field.node, value.as_borrowed(), false)?.unwrap_or(value),
     };
     slots.give(index, taken);
     Ok(())
@@ -263,10 +264,8 @@ pub fn from_dict<'py>(class: *mut ffi::PyTypeObject, plan: &Plan, data: View<'_,
     let mut hint = 0;
     // SAFETY: the caller has seen an exact dict; key and value are held while they are looked at.
     while unsafe { ffi::PyDict_Next(data.as_ptr(), &mut position, &mut key, &mut value) } != 0 {
-        // SAFETY: as above.
-        let (key, value): (Object<'py>, Object<'py>) =
-            unsafe { (Bound::from_borrowed_ptr(py, key), Bound::from_borrowed_ptr(py, value)) };
-        take(&mut slots, plan, key.as_borrowed(), hint, value.as_borrowed())?;
+        // SAFETY: as above; finding a field runs no Python code, and the value is held before anything could.
+        unsafe { take(&mut slots, plan, Borrowed::from_ptr(py, key), hint, Borrowed::from_ptr(py, value))? };
         hint += 1;
     }
     slots.build(py, class, plan)

@@ -13,7 +13,7 @@ use crate::construct::{Slots, ascii, settle_made};
 use crate::dump::DEPTH;
 use crate::json;
 use crate::plan::{Node, Plan};
-use crate::reader::{Beyond, Number, Reader};
+use crate::reader::{Beyond, Number, Reader, Text};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
 use crate::types;
 
@@ -177,12 +177,15 @@ fn read_fields(py: Python<'_>, plan: &Plan, slots: &mut Slots, json: &mut Reader
     Ok(())
 }
 
-fn string<'py>(py: Python<'py>, text: &str) -> Lane<Object<'py>> {
-    if text.is_ascii() {
-        return ascii(py, text.as_bytes());
+#[inline]
+fn string<'py>(py: Python<'py>, text: &Text<'_>) -> Lane<Object<'py>> {
+    match text {
+        Text::Ascii(text) => ascii(py, text.as_bytes()),
+        // SAFETY: the text lives during the call.
+        Text::Other(text) => unsafe {
+            owned(py, ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as isize))
+        },
     }
-    // SAFETY: the text lives during the call.
-    unsafe { owned(py, ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as isize)) }
 }
 
 fn integer(py: Python<'_>, number: i64) -> Lane<Object<'_>> {
@@ -222,7 +225,7 @@ fn read<'py>(py: Python<'py>, node: &Node, json: &mut Reader<'_>, depth: usize) 
         Node::Null | Node::Nullable(_) if json.peek()? == b'n' => null(py, json),
         Node::Nullable(inner) => read(py, inner, json, depth),
         Node::Bytes(_) => {
-            let text = &json.string()?;
+            let text = json.string()?;
             // SAFETY: the text lives during the call.
             let bytes =
                 unsafe { owned(py, ffi::PyBytes_FromStringAndSize(text.as_ptr().cast(), text.len() as isize))? };
@@ -241,11 +244,11 @@ fn read<'py>(py: Python<'py>, node: &Node, json: &mut Reader<'_>, depth: usize) 
         Node::TimeDelta => read_timedelta(py, json.string()?.as_bytes()),
         Node::Uuid => read_uuid(py, json.string()?.as_bytes()),
         Node::Decimal { .. } => {
-            let text = &json.string()?;
+            let text = json.string()?;
             if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E')) {
                 return Err(Fail::Slow);
             }
-            let text = string(py, text)?;
+            let text = string(py, &text)?;
             let decimal = Runtime::get(py).decimal.bind(py).call1((text,)).map_err(|_| Fail::Slow)?;
             fitting(node, decimal)
         }

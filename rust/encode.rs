@@ -135,6 +135,12 @@ fn encode_str(value: View<'_, '_>, out: &mut Vec<u8>) -> Lane<()> {
     let mut size = 0;
     // SAFETY: the caller has seen an exact str; the text lives as long as it does. A lone surrogate has no UTF-8.
     unsafe {
+        if ffi::PyUnicode_IS_COMPACT_ASCII(value.as_ptr()) != 0 {
+            let length = ffi::PyUnicode_GET_LENGTH(value.as_ptr()) as usize;
+            let text = ffi::PyUnicode_DATA(value.as_ptr()).cast();
+            json::write_str(out, std::slice::from_raw_parts(text, length));
+            return Ok(());
+        }
         let text = ffi::PyUnicode_AsUTF8AndSize(value.as_ptr(), &mut size);
         if text.is_null() {
             ffi::PyErr_Clear();

@@ -53,6 +53,20 @@ pub fn next_escape(text: &[u8], from: usize) -> usize {
 /// Appends `text` (UTF-8) as a JSON string with its quotes.
 #[inline]
 pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
+    let end = next_escape(text, 0);
+    if end == text.len() {
+        let start = out.len();
+        out.reserve(end + 2);
+        // SAFETY: room for the text and two quotes has been reserved, and all of it is written.
+        unsafe {
+            let place = out.as_mut_ptr().add(start);
+            *place = b'"';
+            std::ptr::copy_nonoverlapping(text.as_ptr(), place.add(1), end);
+            *place.add(end + 1) = b'"';
+            out.set_len(start + end + 2);
+        }
+        return;
+    }
     out.reserve(text.len() + 2);
     out.push(b'"');
     let mut from = 0;

@@ -242,6 +242,36 @@ pub unsafe fn build<'py>(
     }
 }
 
+/// A new instance that holds the same attributes as `object`, and nothing else yet.
+///
+/// # Safety
+/// `plan` is the plan of the type of `object`, whose `__new__` is object's.
+pub unsafe fn duplicate<'py>(object: View<'_, 'py>, plan: &Plan) -> Lane<Object<'py>> {
+    let py = object.py();
+    let count = plan.fields.len();
+    // SAFETY: as promised by the caller; the values are held before anything else runs.
+    unsafe {
+        let class = ffi::Py_TYPE(object.as_ptr());
+        if plan.layout == Layout::Inline {
+            let values = inline_values(object.as_ptr());
+            if !values.is_null() && in_order(values, count) && *order(values, 0).0 as usize == count {
+                let values = std::slice::from_raw_parts(values, count).to_vec();
+                values.iter().for_each(|&value| ffi::Py_INCREF(value));
+                return build(py, class, plan, &values);
+            }
+        }
+        let dict = owned(py, ffi::PyObject_GenericGetDict(object.as_ptr(), ptr::null_mut()))?;
+        if dict.get_type().as_type_ptr() != &raw mut ffi::PyDict_Type {
+            return Err(Fail::Slow);
+        }
+        let dict = owned(py, ffi::PyDict_Copy(dict.as_ptr()))?;
+        let alloc = (*class).tp_alloc.ok_or(Fail::Slow)?;
+        let copied = owned(py, alloc(class, 0))?;
+        set_dictionary(copied.as_borrowed(), dict.as_borrowed())?;
+        Ok(copied)
+    }
+}
+
 /// # Safety
 /// `values` has a live object for each field of the plan.
 unsafe fn fill_dict(dict: &Object<'_>, plan: &Plan, values: &[*mut ffi::PyObject]) -> Lane<()> {

@@ -11,6 +11,7 @@
 //! | `check`     | is this value of the declared type?                                  |
 //! | `construct` | new instances from keywords and dicts                                |
 //! | `decode`    | new instances from JSON                                              |
+//! | `copy`      | copies of instances                                                  |
 //! | `assign`    | attribute assignment                                                 |
 //! | `track`     | change tracking                                                      |
 //! | `dump`      | models as dicts                                                      |
@@ -22,6 +23,8 @@ mod assign;
 mod check;
 #[cfg(feature = "python")]
 mod construct;
+#[cfg(feature = "python")]
+mod copy;
 #[cfg(feature = "python")]
 mod decode;
 #[cfg(feature = "python")]

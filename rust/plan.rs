@@ -318,6 +318,10 @@ pub struct Plan {
     pub ignores_extra: bool,
     /// Whether pydantic's validation of a whole dict may replace `cls(...)`: nothing of the user's runs around it.
     pub plain_init: bool,
+    /// Whether instances are made by object's `__new__`.
+    pub plain_new: bool,
+    /// Whether pydantic's assignment to a field is `validate_assignment` and nothing else.
+    pub assign_direct: bool,
     /// Whether code of the user's runs after the fields are set, so that tracking starts only when it has.
     pub settles_late: bool,
     /// Whether an assignment to one field may change another one.
@@ -337,6 +341,7 @@ pub struct Plan {
     pub next_model_validate_json: Py<PyAny>,
     pub next_model_dump: Py<PyAny>,
     pub next_model_dump_json: Py<PyAny>,
+    pub next_copy: Py<PyAny>,
     pub next_setattr: Py<PyAny>,
     pub next_delattr: Py<PyAny>,
 }
@@ -471,6 +476,8 @@ impl Plan {
             tracked: lane("tracked")?,
             ignores_extra: lane("ignores_extra")?,
             plain_init: lane("plain_init")?,
+            plain_new: lane("plain_new")?,
+            assign_direct: lane("assign_direct")?,
             settles_late: lane("settles_late")?,
             assignment_spreads: lane("assignment_spreads")?,
             own_methods: lane("own_methods")?,
@@ -485,6 +492,7 @@ impl Plan {
             next_model_validate_json: next("model_validate_json")?,
             next_model_dump: next("model_dump")?,
             next_model_dump_json: next("model_dump_json")?,
+            next_copy: next("__copy__")?,
             next_setattr: next("__setattr__")?,
             next_delattr: next("__delattr__")?,
             fields: read,
@@ -511,6 +519,7 @@ impl Plan {
             &self.next_model_validate_json,
             &self.next_model_dump,
             &self.next_model_dump_json,
+            &self.next_copy,
             &self.next_setattr,
             &self.next_delattr,
         ] {

@@ -28,6 +28,25 @@ const EXACT_POWERS: [f64; 23] = [
     1e21, 1e22,
 ];
 
+/// A string's text.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Text<'text> {
+    Ascii(&'text str),
+    Other(Cow<'text, str>),
+}
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    #[inline(always)]
+    fn deref(&self) -> &str {
+        match self {
+            Self::Ascii(text) => text,
+            Self::Other(text) => text,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Reader<'text> {
     text: &'text [u8],
@@ -107,36 +126,54 @@ impl<'text> Reader<'text> {
     /// Consumes exactly these bytes if they come next: a guess at the next key.
     #[inline]
     pub fn guess(&mut self, bytes: &[u8]) -> bool {
-        let found = self.text[self.at..].starts_with(bytes);
-        if found {
-            self.at += bytes.len();
+        let rest = &self.text[self.at..];
+        if rest.len() < bytes.len() {
+            return false;
         }
-        found
+        // Keys are short: a call to compare them would take longer than comparing.
+        let mut chunks = bytes.chunks_exact(8);
+        let mut at = 0;
+        for chunk in &mut chunks {
+            if rest[at..at + 8] != *chunk {
+                return false;
+            }
+            at += 8;
+        }
+        if chunks.remainder().iter().zip(&rest[at..]).any(|(left, right)| left != right) {
+            return false;
+        }
+        self.at += bytes.len();
+        true
     }
 
     /// A key with its colon.
     #[inline]
-    pub fn key(&mut self) -> Read<Cow<'text, str>> {
+    pub fn key(&mut self) -> Read<Text<'text>> {
         let key = self.string()?;
         self.expect(b':')?;
         Ok(key)
     }
 
     #[inline]
-    pub fn string(&mut self) -> Read<Cow<'text, str>> {
+    pub fn string(&mut self) -> Read<Text<'text>> {
         self.expect(b'"')?;
         let start = self.at;
         let end = next_escape(self.text, start);
         match self.text.get(end) {
             Some(b'"') => {
                 self.at = end + 1;
-                std::str::from_utf8(&self.text[start..end]).map(Cow::Borrowed).map_err(|_| Beyond)
+                let bytes = &self.text[start..end];
+                if bytes.is_ascii() {
+                    // SAFETY: ASCII is UTF-8.
+                    return Ok(Text::Ascii(unsafe { std::str::from_utf8_unchecked(bytes) }));
+                }
+                std::str::from_utf8(bytes).map(|text| Text::Other(Cow::Borrowed(text))).map_err(|_| Beyond)
             }
             Some(b'\\') => {
                 let mut rest = Jiter::new(&self.text[start - 1..]);
                 let text = rest.next_str().map_err(|_| Beyond)?.to_owned();
                 self.at = start - 1 + rest.current_index();
-                Ok(Cow::Owned(text))
+                Ok(Text::Other(Cow::Owned(text)))
             }
             _ => Err(Beyond),
         }
@@ -216,7 +253,7 @@ mod tests {
             b'n' => reader.word(b"null").map(|()| Value::Null)?,
             b't' => reader.word(b"true").map(|()| Value::Bool(true))?,
             b'f' => reader.word(b"false").map(|()| Value::Bool(false))?,
-            b'"' => Value::Text(reader.string()?.into_owned()),
+            b'"' => Value::Text(reader.string()?.to_owned()),
             b'[' => {
                 let mut items = Vec::new();
                 reader.enter(b'[')?;
@@ -229,7 +266,7 @@ mod tests {
                 let mut items = Vec::new();
                 reader.enter(b'{')?;
                 while reader.another(items.is_empty(), b'}')? {
-                    items.push((reader.key()?.into_owned(), ours(reader)?));
+                    items.push((reader.key()?.to_owned(), ours(reader)?));
                 }
                 Value::Object(items)
             }

@@ -309,6 +309,11 @@ impl<'py> Freezer<'py> {
         if depth == 0 {
             return self.image(value, depth);
         }
+        // Known to its container and to this function only, it can be nowhere else in the image.
+        // SAFETY: a live object.
+        if unsafe { ffi::Py_REFCNT(value.as_ptr()) } <= 2 {
+            return self.image(value, depth);
+        }
         let address = value.as_ptr() as usize;
         match self.images.get(&address) {
             Some(Some(image)) => return Ok(image.clone()),
@@ -850,10 +855,20 @@ pub fn originals<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>
 #[pyfunction]
 pub fn copy_tracking(entity: &Bound<'_, PyAny>, copy: &Bound<'_, PyAny>) -> PyResult<()> {
     let source = Tracked::new(entity)?;
-    match state(source.object) {
-        None => Ok(()),
-        Some(_) => set_originals(copy, version(entity)?, &originals(entity)?),
+    self::copy(source.object, copy.as_borrowed(), source.plan.get()).map_err(|fail| error_of(entity.py(), fail))
+}
+
+/// The same, between two instances of the class of `plan`.
+pub fn copy(entity: View<'_, '_>, copy: View<'_, '_>, plan: &Plan) -> Lane<()> {
+    let py = entity.py();
+    let Some(state) = state(entity) else { return Ok(()) };
+    if state.len() == 0 {
+        set_state(copy, Some(state.0));
+        return settle(copy, plan);
     }
+    let entity = entity.to_owned();
+    let tell = || set_originals(&copy.to_owned(), version(&entity)?, &originals(&entity)?);
+    tell().map_err(|error| raise(py, error))
 }
 
 /// Tells an entity, a copy of another one, which version of the record it is and from what its fields have changed.

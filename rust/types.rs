@@ -17,7 +17,7 @@ use pyo3::types::{PyDict, PySet, PyType};
 
 use crate::plan::{MASK_FIELDS, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
-use crate::{assign, construct, decode, dump, encode, layout, track};
+use crate::{assign, construct, copy, decode, dump, encode, layout, track};
 
 static MODEL_CORE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static META_CORE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
@@ -186,6 +186,7 @@ fn make_model_core(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
             0,
             c"model_dump_json($self, /, *, indent=None, ensure_ascii=False, include=None, exclude=None, context=None, by_alias=None, exclude_unset=False, exclude_defaults=False, exclude_none=False, exclude_computed_fields=False, round_trip=False, warnings=True, fallback=None, serialize_as_any=False, polymorphic_serialization=None)\n--\n\nThe model's fields as JSON text: see `pydantic.BaseModel.model_dump_json`.",
         ),
+        method(c"__copy__", copy::copy, 0, c"__copy__($self, /)\n--\n\nA shallow copy of the model."),
         method(c"__setattr__", assign::setattr, 0, c"__setattr__($self, name, value, /)\n--\n\nValidate and assign."),
         method(c"__delattr__", assign::delattr, 0, c"__delattr__($self, name, /)\n--\n\nDelete an attribute."),
         // SAFETY: all-zero is the end of a method table.
@@ -201,6 +202,7 @@ fn make_model_core(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
     let getsets = Box::leak(Box::new([
         getset(c"__dict__", get_dict, set_dict),
         getset(c"__class__", get_class, set_class),
+        getset(c"__pydantic_extra__", get_extra, set_extra),
         getset(c"__pydantic_fields_set__", get_fields_set, set_fields_set_attribute),
         // SAFETY: all-zero is the end of the table.
         unsafe { std::mem::zeroed() },
@@ -305,6 +307,63 @@ fn guard_status(body: impl FnOnce(Python<'_>) -> Lane<()>) -> c_int {
     0
 }
 
+unsafe extern "C" fn get_extra(object: *mut ffi::PyObject, _: *mut c_void) -> *mut ffi::PyObject {
+    guard(|py| {
+        // SAFETY: the interpreter passes a live instance of a subclass of ModelCore.
+        unsafe {
+            let place = extra_place(py, object);
+            place
+                .and_then(|place| Bound::from_borrowed_ptr_or_opt(py, *place))
+                .ok_or_else(|| absent(py, object, "extra"))
+        }
+    })
+}
+
+/// Extra values can come to an instance of any class (`model_validate(..., extra="allow")`), and are then attributes
+/// of it: the class needs pydantic's `__getattr__` from here on.
+unsafe extern "C" fn set_extra(object: *mut ffi::PyObject, value: *mut ffi::PyObject, _: *mut c_void) -> c_int {
+    guard_status(|py| {
+        // SAFETY: the interpreter passes a live instance of a subclass of ModelCore, and a live value or null.
+        unsafe {
+            let place = extra_place(py, object).ok_or_else(|| absent(py, object, "extra"))?;
+            if value.is_null() && (*place).is_null() {
+                return Err(absent(py, object, "extra"));
+            }
+            let class = ffi::Py_TYPE(object);
+            let generic = ffi::PyObject_GenericGetAttr as *const () as usize;
+            if !value.is_null()
+                && value != ffi::Py_None()
+                && ffi::PyObject_IsTrue(value) == 1
+                && (*class).tp_getattro.map(|getattro| getattro as *const () as usize) == Some(generic)
+            {
+                let base = Runtime::get(py).base_model.as_ptr().cast::<ffi::PyTypeObject>();
+                (*class).tp_getattro = (*base).tp_getattro;
+                ffi::PyType_Modified(class);
+            }
+            ffi::Py_XDECREF(ptr::replace(place, ffi::Py_XNewRef(value)));
+            Ok(())
+        }
+    })
+}
+
+/// The place where BaseModel keeps extra values; None where the object is no model.
+///
+/// # Safety
+/// `object` is a live object.
+pub unsafe fn extra_place(py: Python<'_>, object: *mut ffi::PyObject) -> Option<*mut *mut ffi::PyObject> {
+    // SAFETY: BaseModel's slots are at the same offsets in all its subclasses.
+    unsafe { is_model(py, ffi::Py_TYPE(object)).then(|| object.cast::<u8>().offset(Runtime::get(py).extra).cast()) }
+}
+
+/// The error that the slot itself would raise.
+fn absent(py: Python<'_>, object: *mut ffi::PyObject, what: &str) -> Fail {
+    // SAFETY: callers pass a live object.
+    let class = unsafe { Borrowed::from_ptr(py, object) }.get_type();
+    let name = class.name().map_or_else(|_| "model".to_owned(), |name| name.to_string());
+    let text = format!("{name:?} object has no attribute '__pydantic_{what}__'").replace('"', "'");
+    raise(py, PyAttributeError::new_err(text))
+}
+
 /// The place where BaseModel keeps the names of the fields given.
 ///
 /// # Safety
@@ -331,18 +390,12 @@ unsafe extern "C" fn get_fields_set(object: *mut ffi::PyObject, _: *mut c_void) 
         // have no such slot.
         unsafe {
             let class = ffi::Py_TYPE(object);
-            let name = || Borrowed::from_ptr(py, class.cast()).to_owned().cast_into_unchecked::<PyType>().name();
-            let absent = || {
-                let name = name().map_or_else(|_| "model".to_owned(), |name| name.to_string());
-                let text = format!("'{name}' object has no attribute '__pydantic_fields_set__'");
-                raise(py, PyAttributeError::new_err(text))
-            };
             if !is_model(py, class) {
-                return Err(absent());
+                return Err(absent(py, object, "fields_set"));
             }
             let place = fields_set_place(py, object);
             if (*place).is_null() {
-                return Err(absent());
+                return Err(absent(py, object, "fields_set"));
             }
             if let Some(bits) = Runtime::get(py).bits(Borrowed::from_ptr(py, *place))
                 && let Some(plan) = Plan::held(py, class)
@@ -371,11 +424,11 @@ unsafe extern "C" fn set_fields_set_attribute(
         unsafe {
             let class = ffi::Py_TYPE(object);
             if !is_model(py, class) {
-                return Err(raise(py, PyAttributeError::new_err("not a model: __pydantic_fields_set__")));
+                return Err(absent(py, object, "fields_set"));
             }
             let place = fields_set_place(py, object);
             if value.is_null() && (*place).is_null() {
-                return Err(raise(py, PyAttributeError::new_err("__pydantic_fields_set__")));
+                return Err(absent(py, object, "fields_set"));
             }
             let old = ptr::replace(place, ffi::Py_XNewRef(value));
             let fresh = old.is_null();
@@ -395,22 +448,27 @@ unsafe extern "C" fn set_fields_set_attribute(
 /// # Safety
 /// `class` is a live type.
 unsafe fn is_model(py: Python<'_>, class: *mut ffi::PyTypeObject) -> bool {
-    // SAFETY: two live types.
-    unsafe { ffi::PyType_IsSubtype(class, Runtime::get(py).base_model.as_ptr().cast()) != 0 }
+    // SAFETY: two live types. Only models have plans.
+    unsafe {
+        plan_object(class).is_some() || ffi::PyType_IsSubtype(class, Runtime::get(py).base_model.as_ptr().cast()) != 0
+    }
 }
 
 /// Attribute access on classes. Pydantic's metaclass has a `__getattr__` in Python, through which CPython makes every
 /// access slow; here it is asked only when nothing else has the name.
 unsafe extern "C" fn class_getattro(class: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter passes a live class and a name; type has such a function.
+    unsafe {
+        let Some(getattro) = ffi::PyType_Type.tp_getattro else { return ptr::null_mut() };
+        let found = getattro(class, name);
+        if !found.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
+            return found;
+        }
+    }
     guard(|py| {
-        // SAFETY: the interpreter passes a live class and a name; type's own function is always there.
+        let error = PyErr::fetch(py);
+        // SAFETY: as above.
         unsafe {
-            let getattro = ffi::PyType_Type.tp_getattro.ok_or(Fail::Slow)?;
-            let found = getattro(class, name);
-            if !found.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
-                return owned(py, found);
-            }
-            let error = PyErr::fetch(py);
             let meta = Borrowed::from_ptr(py, ffi::Py_TYPE(class).cast());
             let Ok(fallback) = meta.getattr(pyo3::intern!(py, "__getattr__")) else {
                 return Err(raise(py, error));
@@ -499,10 +557,18 @@ pub unsafe fn call_next<'py>(
 ) -> Lane<Object<'py>> {
     // SAFETY: as promised by the caller.
     unsafe {
-        let all = count + if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) };
-        let mut passed = Vec::with_capacity(all as usize + 1);
-        passed.push(object);
-        passed.extend((0..all).map(|index| *arguments.offset(index)));
+        let all = (count + if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) }) as usize;
+        let given = std::slice::from_raw_parts(if all == 0 { ptr::dangling() } else { arguments }, all);
+        let mut few = [ptr::null_mut(); 16];
+        let mut many = Vec::new();
+        let passed = if all < few.len() {
+            &mut few[..=all]
+        } else {
+            many.resize(all + 1, ptr::null_mut());
+            &mut many[..]
+        };
+        passed[0] = object;
+        passed[1..].copy_from_slice(given);
         owned(py, ffi::PyObject_Vectorcall(next.as_ptr(), passed.as_ptr(), count as usize + 1, names))
     }
 }

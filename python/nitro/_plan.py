@@ -517,6 +517,8 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         and not (custom_new or custom_init or model_validator)
         and own_validator
         and not schema.get("root_model"),
+        "plain_new": not custom_new,
+        "assign_direct": validates and ordinary_setattr and own_validator and not config.get("frozen") and known,
         "settles_late": tracked and bool(post_init or custom_init or custom_new or model_validator),
         "assignment_spreads": model_validator,
         "own_methods": own_methods and own_validator,
@@ -542,6 +544,8 @@ def install(cls: type[BaseModel]) -> None:
         and cls.model_config.get("extra") != "allow"
         and first_in_line(cls, "__getattr__") is BaseModel.__dict__["__getattr__"]
         and first_in_line(cls, "__getattribute__") is object.__dict__["__getattribute__"]
+        # Pydantic's message has the name as Python would write it, CPython's has it as it is.
+        and all(map(str.isidentifier, cls.__pydantic_fields__))
     )
     _core.install_plan(cls, plan, True, ordinary_getattr)
 

@@ -49,29 +49,23 @@ else:
         def __set_name__(self, owner: type, name: str) -> None:
             self.name = name
 
-        def gives_way(self, owner: type) -> bool:
-            return bool(collecting.depth) or self.name in owner.__pydantic_fields__
+        def give_way(self, entity: Any, owner: type) -> None:
+            if self.name in owner.__pydantic_fields__ or (entity is None and collecting.depth):
+                raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
 
     class _attribute(_Giving):  # noqa: N801
         def __get__(self, entity: Any, owner: type) -> Any:
-            if entity is not None:
-                return self.function(entity)
-            if self.gives_way(owner):
-                raise AttributeError(self.name)
-            return self
+            self.give_way(entity, owner)
+            return self if entity is None else self.function(entity)
 
     class _verb(_Giving):  # noqa: N801
         def __get__(self, entity: Any, owner: type) -> Any:
-            if entity is not None:
-                return MethodType(self.function, entity)
-            if self.gives_way(owner):
-                raise AttributeError(self.name)
-            return self.function
+            self.give_way(entity, owner)
+            return self.function if entity is None else MethodType(self.function, entity)
 
     class _class_verb(_Giving):  # noqa: N801
         def __get__(self, entity: Any, owner: type) -> Any:
-            if entity is None and self.gives_way(owner):
-                raise AttributeError(self.name)
+            self.give_way(entity, owner)
             return MethodType(self.function, owner)
 
 
@@ -381,11 +375,6 @@ class Entity(Model, metaclass=EntityMeta):
         if update:
             before = {name: _core.original(self, name) for name in update if name in self.__pydantic_fields__}
             _core.set_originals(copied, _core.version(self), {**_core.originals(self), **before})
-        return copied
-
-    def __copy__(self) -> Self:
-        copied = super().__copy__()
-        _core.copy_tracking(self, copied)
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

@@ -17,6 +17,17 @@ from uuid import uuid4
 from pydantic import BaseModel, Field
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What Nitro's Field leaves in the metadata of a field, in the words of pydantic's side."""
+
+    primary_key: bool = False
+    index: bool = False
+    unique: bool = False
+    foreign_key: str | None = None
+    ondelete: str | None = None
+
+
 def generated_identity() -> str:
     """Text in the form of a UUIDv7, which is how the ids that Nitro makes are recognised."""
     text = str(uuid4())
@@ -44,8 +55,8 @@ class ReferenceEntity(BaseModel, validate_assignment=True):
 
 
 def _declares_key(cls: type[BaseModel]) -> bool:
-    extras = [field.json_schema_extra for field in cls.__pydantic_fields__.values()]
-    return any(isinstance(extra, dict) and extra.get("primary_key") is True for extra in extras)
+    fields = cls.__pydantic_fields__.values()
+    return any(Stored(primary_key=True) in field.metadata for field in fields)
 
 
 class ReferenceValue(BaseModel, frozen=True):

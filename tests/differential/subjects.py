@@ -9,12 +9,12 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic import Field as pydantic_field
 
-from .known_differences import ReferenceEntity, ReferenceValue
+from .known_differences import ReferenceEntity, ReferenceValue, Stored
 
 
 @functools.cache
@@ -40,8 +40,10 @@ def reference_decode(kind: Any, data: Any) -> Any:
 
 def reference_key_field(*arguments: Any, primary_key: bool = False, **options: Any) -> Any:
     """nitro.Field in terms of pydantic: the key is a mark that changes no answer."""
-    extra = {"primary_key": True} if primary_key else None
-    return pydantic_field(*arguments, json_schema_extra=cast(Any, extra), **options)
+    info = pydantic_field(*arguments, **options)
+    if primary_key:
+        info.metadata.append(Stored(primary_key=True))
+    return info
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,26 @@ SCRIPTS: dict[str, tuple[str, Script]] = {
             "copy.copy(subject)",
         ),
     ),
+    "a fields set that is no set": (
+        "class Case(Model):\n    a: int = 1\n    b: int = 2\n",
+        tuple(
+            statement
+            for value in ("-1", "0", "2", "2**70", "()", "'a'", "None", "frozenset({'a'})", "Unique({'b'})")
+            for statement in (
+                "subject = Case(a=1)",
+                f"subject.__pydantic_fields_set__ = {value}",
+                "subject.b = 1",
+                "subject.model_dump()",
+                "subject.model_dump_json()",
+                "subject.model_dump(exclude_unset=True)",
+                "subject.__pydantic_fields_set__",
+                "subject.model_fields_set",
+                "repr(subject)",
+                "subject.model_copy()",
+                "subject == Case(a=1)",
+            )
+        ),
+    ),
     "keys of the dict that are no text": (
         "class Case(Model):\n    a: int = 1\n",
         (

@@ -15,6 +15,7 @@ import decimal
 import enum
 import fractions
 import functools
+import inspect
 import ipaddress
 import json
 import pathlib

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import pydantic.dataclasses
 import pytest
 from pydantic import BaseModel, ConfigDict, RootModel
 
@@ -34,6 +35,12 @@ class Point(ValueObject):
     path: list[int] = []
 
 
+@pydantic.dataclasses.dataclass
+class Checked:
+    x: int = 0
+    items: list[int] = dataclasses.field(default_factory=list)
+
+
 @dataclasses.dataclass
 class Record:
     x: int = 0
@@ -60,8 +67,6 @@ class Tree(Entity):
     plains: list[PlainLeaf] = []
     point: Point = Point()
     points: list[Point] = []
-    record: Record = Record()
-    records: list[Record] = []
     anything: Any = None
     either: list[int] | dict[str, int] = []
 
@@ -89,8 +94,6 @@ def filled() -> dict[str, Any]:
         "plains": [leaf],
         "point": {"x": 1, "path": [1]},
         "points": [{"x": 1, "path": [1]}],
-        "record": {"x": 1, "items": [1]},
-        "records": [{"x": 1, "items": [1]}],
         "anything": {"a": [1, {"b": {2}}]},
         "either": {"a": 1},
     }
@@ -144,9 +147,6 @@ EDITS: list[tuple[str, Edit]] = [
     ("plains", lambda tree: tree.plains[0].words.append("x")),
     ("point", lambda tree: tree.point.path.append(2)),
     ("points", lambda tree: tree.points[0].path.append(2)),
-    ("record", lambda tree: setattr(tree.record, "x", 9)),
-    ("record", lambda tree: tree.record.items.append(2)),
-    ("records", lambda tree: tree.records[0].items.append(2)),
     ("anything", lambda tree: tree.anything["a"][1]["b"].add(3)),
     ("anything", lambda tree: tree.anything["a"].append(None)),
     ("either", lambda tree: tree.either.update(b=2)),
@@ -222,13 +222,12 @@ def test_a_default_is_not_shared_and_its_edits_are_found():
     one.numbers.append(1)
     one.leaf.words.append("x")
     one.branch.leaves.append(Leaf())
-    one.record.items.append(1)
     one.pair[1].append(5)
-    assert one.changed_fields == {"numbers", "leaf", "branch", "record", "pair"}
+    assert one.changed_fields == {"numbers", "leaf", "branch", "pair"}
     assert not other.is_changed
     assert other.changes == {}
     fresh = Tree()
-    assert (fresh.numbers, fresh.leaf, fresh.branch.leaves, fresh.record.items, fresh.pair) == ([], Leaf(), [], [], (0, []))
+    assert (fresh.numbers, fresh.leaf, fresh.branch.leaves, fresh.pair) == ([], Leaf(), [], (0, []))
 
 
 def test_a_new_container_is_tracked_in_its_turn():
@@ -279,7 +278,6 @@ def test_entities_inside_entities():
 def test_containers_of_other_kinds():
     class Holder(Entity):
         model_config = ConfigDict(arbitrary_types_allowed=True)
-        queue: collections.deque[int] = collections.deque([1])
         counts: collections.defaultdict[str, int] = collections.defaultdict(int)
         ordered: collections.OrderedDict[str, int] = collections.OrderedDict(a=1)
         root: RootModel[list[int]] = RootModel[list[int]]([1])
@@ -287,16 +285,13 @@ def test_containers_of_other_kinds():
 
     holder = Holder(anything=bytearray(b"a"))
     assert not holder.is_changed
-    holder.queue.append(2)
     holder.counts["a"] += 1
     holder.ordered["b"] = 2
     holder.root.root.append(2)
     holder.anything.extend(b"b")
-    assert holder.changed_fields == {"queue", "counts", "ordered", "root", "anything"}
-    assert holder.changes["queue"] == (collections.deque([1]), collections.deque([1, 2]))
+    assert holder.changed_fields == {"counts", "ordered", "root", "anything"}
     assert holder.changes["ordered"] == (collections.OrderedDict(a=1), collections.OrderedDict(a=1, b=2))
     holder.revert_changes()
-    assert holder.queue == collections.deque([1])
     assert type(holder.counts) is collections.defaultdict
     assert dict(holder.counts) == {}
     assert holder.root.root == [1]
@@ -420,7 +415,37 @@ def test_an_own_equality_decides():
     assert "word" in holder.changes
 
 
-def test_an_equality_that_fails_is_told():
+def test_edits_inside_dataclasses():
+    class Holder(Entity):
+        record: Record = Record()
+        records: list[Record] = []
+        checked: Checked | None = None
+
+    holder = Holder(records=[Record(1)], checked={"x": 1})
+    holder.record.x = 9
+    holder.records[0].items.append(2)
+    holder.checked.items.append(3)
+    assert holder.changes == {
+        "record": (Record(), Record(9)),
+        "records": ([Record(1)], [Record(1, [2])]),
+        "checked": (Checked(1), Checked(1, [3])),
+    }
+    holder.revert_changes()
+    assert (holder.record, holder.records, holder.checked) == (Record(), [Record(1)], Checked(1))
+
+
+def test_edits_inside_a_deque():
+    class Holder(Entity):
+        queue: collections.deque[int] = collections.deque([1])
+
+    holder = Holder()
+    holder.queue.append(2)
+    assert holder.changes == {"queue": (collections.deque([1]), collections.deque([1, 2]))}
+    holder.revert_changes()
+    assert holder.queue == collections.deque([1])
+
+
+def test_what_cannot_be_compared_counts_as_changed():
     class Odd:
         def __eq__(self, other: object) -> bool:
             raise ZeroDivisionError("cannot compare")
@@ -432,10 +457,9 @@ def test_an_equality_that_fails_is_told():
 
     holder = Holder(anything=1)
     holder.anything = Odd()
-    with pytest.raises(ZeroDivisionError, match="cannot compare"):
-        _ = holder.changes
-    with pytest.raises(ZeroDivisionError, match="cannot compare"):
-        _ = holder.is_changed
+    assert holder.is_changed
+    holder.revert_changes()
+    assert holder.anything == 1
 
 
 def test_many_items_are_compared():
