@@ -102,7 +102,7 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
             return Err(Fail::Slow);
         }
         let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
-        let given = if plan.tracked { fields_given(object)? } else { None };
+        let given = if plan.tracked { given_before(object)? } else { None };
         match bits {
             Some(bits) if bits >> index & 1 == 0 => set_fields_set(object, runtime.mask(py, bits | 1 << index)?),
             Some(_) => {}
@@ -155,7 +155,7 @@ fn slow<'py>(
     }
     // SAFETY: the plan is that of the object's type.
     let old = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
-    let given = fields_given(object)?;
+    let given = given_before(object)?;
     let done = call()?;
     track::note(object, plan, index, old, given)?;
     Ok(done)
@@ -166,7 +166,19 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
     let py = object.py();
     let before = layout::copy_dictionary(object, Some(plan))?;
     let given = fields_given(object)?;
-    let done = call()?;
+    let done = match call() {
+        Ok(done) => done,
+        Err(fail) => {
+            // Pydantic has assigned already when a validator of the whole model refuses.
+            let error = PyErr::fetch(py);
+            layout::set_dictionary(object, before.as_any().as_borrowed())?;
+            if let Some(given) = given {
+                set_fields_set(object, given);
+            }
+            error.restore(py);
+            return Err(fail);
+        }
+    };
     for (index, field) in plan.fields.iter().enumerate() {
         // SAFETY: the plan is that of the object's type.
         let now = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
@@ -183,13 +195,16 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
     Ok(done)
 }
 
+/// The names of the fields given so far, if the entity has still to remember them.
+#[inline]
+fn given_before<'py>(object: View<'_, 'py>) -> Lane<Option<Object<'py>>> {
+    if track::wants_given(object) { fields_given(object) } else { Ok(None) }
+}
+
 /// The names of the fields given so far, safe from what is to come.
 #[inline]
 fn fields_given<'py>(object: View<'_, 'py>) -> Lane<Option<Object<'py>>> {
     let py = object.py();
-    if !track::wants_given(object) {
-        return Ok(None);
-    }
     // SAFETY: planned instances have the slot; it holds null or an object.
     unsafe {
         let place = fields_set_place(py, object.as_ptr());

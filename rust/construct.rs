@@ -334,7 +334,7 @@ pub fn settle_made<'py>(class: *mut ffi::PyTypeObject, object: Object<'py>) -> L
         && plan.get().tracked
         && plan.get().settles_late
     {
-        track::reset(object.as_borrowed(), plan.get())?;
+        track::settle_late(object.as_borrowed(), plan.get())?;
     }
     Ok(object)
 }

@@ -61,7 +61,7 @@ mod core_module {
     #[pymodule_export]
     use crate::track::{
         accept_changes, changes, copy_tracking, is_changed, original, originals, previous_changes, revert_changes,
-        set_originals, version,
+        set_originals, settle_entity, version,
     };
     #[pymodule_export]
     use crate::types::{finish_metaclass, install_plan};

@@ -318,6 +318,8 @@ pub struct Plan {
     pub ignores_extra: bool,
     /// Whether pydantic's validation of a whole dict may replace `cls(...)`: nothing of the user's runs around it.
     pub plain_init: bool,
+    /// Whether the class has an `__init__` of its own.
+    pub custom_init: bool,
     /// Whether instances are made by object's `__new__`.
     pub plain_new: bool,
     /// Whether pydantic's assignment to a field is `validate_assignment` and nothing else.
@@ -476,6 +478,7 @@ impl Plan {
             tracked: lane("tracked")?,
             ignores_extra: lane("ignores_extra")?,
             plain_init: lane("plain_init")?,
+            custom_init: lane("custom_init")?,
             plain_new: lane("plain_new")?,
             assign_direct: lane("assign_direct")?,
             settles_late: lane("settles_late")?,

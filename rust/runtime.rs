@@ -65,6 +65,7 @@ pub struct Runtime {
     pub tz_info: Py<PyAny>,
     pub tz_info_utc: Py<PyAny>,
     pub deepcopy: Py<PyAny>,
+    pub deque: Py<PyAny>,
     pub empty_tuple: Py<PyAny>,
     /// The value of an attribute that is not there; a singleton that survives copying and pickling.
     pub undefined: Py<PyAny>,
@@ -120,6 +121,7 @@ impl Runtime {
             utc: datetime.getattr("timezone")?.getattr("utc")?.unbind(),
             tz_info_utc: tz_info.call1((0,))?.unbind(),
             tz_info: tz_info.unbind(),
+            deque: py.import("collections")?.getattr("deque")?.unbind(),
             deepcopy: py.import("copy")?.getattr("deepcopy")?.unbind(),
             empty_tuple: pyo3::types::PyTuple::empty(py).into_any().unbind(),
             undefined: py.import("pydantic_core")?.getattr("PydanticUndefined")?.unbind(),

@@ -101,6 +101,10 @@ struct RecordTypes {
     frozen: Py<PyType>,
     /// The state, shared, of entities that were saved once and have not changed since.
     saved: Py<PyAny>,
+    /// The state, shared, of entities that pydantic has filled and whose own code has still to run.
+    fresh: Py<PyAny>,
+    /// The same, for those whose own `__init__` pydantic calls and is called by.
+    fresh_inside_init: Py<PyAny>,
 }
 
 static TYPES: PyOnceLock<RecordTypes> = PyOnceLock::new();
@@ -129,7 +133,15 @@ pub fn initialise(py: Python<'_>) -> PyResult<()> {
                 &mut slots(),
             )?;
             let saved = new_record(py, &state, 0, FIRST).map_err(|_| PyErr::fetch(py))?;
-            Ok(RecordTypes { state: state.unbind(), frozen: frozen.unbind(), saved: saved.unbind() })
+            let fresh = new_record(py, &state, 0, 0).map_err(|_| PyErr::fetch(py))?;
+            let fresh_inside_init = new_record(py, &state, 0, 0).map_err(|_| PyErr::fetch(py))?;
+            Ok(RecordTypes {
+                state: state.unbind(),
+                frozen: frozen.unbind(),
+                saved: saved.unbind(),
+                fresh: fresh.unbind(),
+                fresh_inside_init: fresh_inside_init.unbind(),
+            })
         })
         .map(|_: &RecordTypes| ())
 }
@@ -383,7 +395,8 @@ impl<'py> Freezer<'py> {
                 || ffi::PyDict_Check(value.as_ptr()) != 0
                 || ffi::PySet_Check(value.as_ptr()) != 0
                 || ffi::PyByteArray_Check(value.as_ptr()) != 0
-        };
+        } || value.is_instance(Runtime::get(py).deque.bind(py)).map_err(fail)?
+            || value.get_type().hasattr(pyo3::intern!(py, "__dataclass_fields__")).map_err(fail)?;
         if copied {
             let copy = Runtime::get(py).deepcopy.bind(py).call1((&value,)).map_err(fail)?;
             return record_of(frozen_type, COPY, value, vec![copy]);
@@ -590,6 +603,43 @@ pub fn settle(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
     Ok(())
 }
 
+/// Starts tracking an instance that pydantic has filled: at once, or when the class's own code has run (`settle_late`).
+pub fn filled(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
+    if !plan.settles_late {
+        return settle(object, plan);
+    }
+    let types = record_types(object.py());
+    let fresh = if plan.custom_init { &types.fresh_inside_init } else { &types.fresh };
+    set_state(object, Some(fresh.bind(object.py()).clone()));
+    Ok(())
+}
+
+fn is_fresh(object: View<'_, '_>) -> bool {
+    let types = record_types(object.py());
+    state(object).is_some_and(|state| state.0.is(&types.fresh) || state.0.is(&types.fresh_inside_init))
+}
+
+/// Starts tracking an instance whose class's own code has run; one that is tracked already stays as it is.
+pub fn settle_late(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
+    if is_fresh(object) { reset(object, plan) } else { Ok(()) }
+}
+
+/// The last validator of entities with code of their own around pydantic's: starts the tracking of a new instance.
+#[pyfunction]
+#[pyo3(text_signature = "(entity)")]
+pub fn settle_entity<'py>(entity: Bound<'py, PyAny>) -> PyResult<Object<'py>> {
+    if let Ok(tracked) = Tracked::new(&entity) {
+        let types = record_types(entity.py());
+        if state(tracked.object).is_some_and(|state| state.0.is(&types.fresh_inside_init)) {
+            // This is the validation that `__init__` asked for; the one that called `__init__` comes after it.
+            set_state(tracked.object, Some(types.fresh.bind(entity.py()).clone()));
+            return Ok(entity);
+        }
+        settle_late(tracked.object, tracked.plan.get()).map_err(|fail| error_of(entity.py(), fail))?;
+    }
+    Ok(entity)
+}
+
 /// Forgets what was.
 pub fn forget(object: View<'_, '_>) {
     set_state(object, None);
@@ -616,6 +666,9 @@ pub fn note<'py>(
     given: Option<Object<'py>>,
 ) -> Lane<()> {
     let py = object.py();
+    if is_fresh(object) {
+        return Ok(());
+    }
     let state = own_state(object, plan)?;
     if let Some(given) = given
         && state.given().is_none()
@@ -748,7 +801,7 @@ pub fn previous_changes<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Object<'py>
     let previous = PyDict::new(py);
     if let Some(state) = state(tracked.object) {
         if let Some(known) = state.head() {
-            return Ok(known.cast::<PyDict>()?.copy()?.into_any());
+            return Runtime::get(py).deepcopy.bind(py).call1((known,));
         }
         if state.tag() == FIRST {
             for field in &tracked.plan.get().fields {
@@ -861,6 +914,7 @@ pub fn copy_tracking(entity: &Bound<'_, PyAny>, copy: &Bound<'_, PyAny>) -> PyRe
 /// The same, between two instances of the class of `plan`.
 pub fn copy(entity: View<'_, '_>, copy: View<'_, '_>, plan: &Plan) -> Lane<()> {
     let py = entity.py();
+    settle_late(copy, plan)?;
     let Some(state) = state(entity) else { return Ok(()) };
     if state.len() == 0 {
         set_state(copy, Some(state.0));

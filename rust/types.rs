@@ -38,7 +38,10 @@ pub fn guard(body: impl FnOnce(Python<'_>) -> Lane<Object<'_>>) -> *mut ffi::PyO
     let py = unsafe { Python::assume_attached() };
     match catch_unwind(AssertUnwindSafe(|| body(py).map(Bound::into_ptr))) {
         Ok(Ok(object)) => object,
-        Ok(Err(Fail::Raised)) => ptr::null_mut(),
+        Ok(Err(Fail::Raised)) => {
+            release_dropped();
+            ptr::null_mut()
+        }
         Ok(Err(Fail::Slow)) => {
             PySystemError::new_err("the fast lane gave no answer and nobody else was asked").restore(py);
             ptr::null_mut()
@@ -52,6 +55,21 @@ pub fn guard(body: impl FnOnce(Python<'_>) -> Lane<Object<'_>>) -> *mut ffi::PyO
             PyRuntimeError::new_err(format!("nitro's core panicked; please report it: {text}")).restore(py);
             ptr::null_mut()
         }
+    }
+}
+
+/// Releases what pyo3 has put aside. It puts references aside that are dropped while it does not know that the GIL is
+/// held, as it is in the C functions here: those of exceptions that were looked at, above all.
+#[cold]
+fn release_dropped() {
+    // SAFETY: the GIL is held; the exception that is set stays so while other objects are released.
+    unsafe {
+        let (mut kind, mut value, mut traceback) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        #[allow(deprecated)]
+        ffi::PyErr_Fetch(&mut kind, &mut value, &mut traceback);
+        Python::attach(|_| ());
+        #[allow(deprecated)]
+        ffi::PyErr_Restore(kind, value, traceback);
     }
 }
 
@@ -438,7 +456,7 @@ unsafe extern "C" fn set_fields_set_attribute(
                 && let Some(plan) = Plan::held(py, class)
                 && plan.get().tracked
             {
-                track::settle(Borrowed::from_ptr(py, object), plan.get())?;
+                track::filled(Borrowed::from_ptr(py, object), plan.get())?;
             }
             Ok(())
         }

@@ -268,6 +268,8 @@ class Compiler:
         return "union", tuple(nodes)
 
     def function(self, schema: Schema) -> Node:
+        if is_settling(schema):
+            return self.node(schema["schema"])
         return "slow-to-validate", "a validator", self.node(schema["schema"])
 
     def default(self, schema: Schema) -> Node:
@@ -317,6 +319,11 @@ Compiler.readers |= {
     "function-after": (_FUNCTION, Compiler.function),
     "function-wrap": (_FUNCTION, Compiler.function),
 }
+
+
+def is_settling(schema: Schema) -> bool:
+    """Whether a schema only adds what Entity adds to classes with code of their own around pydantic's."""
+    return schema["type"] == "function-after" and schema["function"]["function"] is _core.settle_entity
 
 
 def slow(reason: str) -> Node:
@@ -400,7 +407,8 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
 
     whole: str | None = None
     while schema["type"] in ("function-before", "function-after", "function-wrap"):
-        whole = "a model validator"
+        if not is_settling(schema):
+            whole = "a model validator"
         if "serialization" in schema:
             compiler.dump_reason = "a model serializer"
         schema = schema["schema"]
@@ -517,9 +525,10 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         and not (custom_new or custom_init or model_validator)
         and own_validator
         and not schema.get("root_model"),
+        "custom_init": custom_init,
         "plain_new": not custom_new,
         "assign_direct": validates and ordinary_setattr and own_validator and not config.get("frozen") and known,
-        "settles_late": tracked and bool(post_init or custom_init or custom_new or model_validator),
+        "settles_late": tracked and bool(post_init or custom_init or model_validator),
         "assignment_spreads": model_validator,
         "own_methods": own_methods and own_validator,
         "frozen": bool(config.get("frozen")),

@@ -10,9 +10,10 @@ from functools import lru_cache
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.fields import Field as PydanticField
 from pydantic.fields import FieldInfo, PrivateAttr
+from pydantic_core import core_schema
 
 from . import _core, changes, fields
 from .errors import ConfigurationError, EntityNotFound
@@ -84,6 +85,7 @@ class EntityMeta(ModelMeta):
     ) -> type:
         _refuse_reserved(name, _annotations(namespace))
         named = namespace.pop(_BACKEND, None)
+        namespace.get("__annotations__", {}).pop(_BACKEND, None)
         cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
         if backend is not None and named is not None:
             raise ConfigurationError(f"{name} names its backend twice: as a class keyword and as {_BACKEND}; keep one")
@@ -224,7 +226,7 @@ class Entity(Model, metaclass=EntityMeta):
         return repository_of(cls).find(cls, {})
 
     @classmethod
-    def where(cls, **equal: Any) -> Query[Self]:
+    def where(cls, /, **equal: Any) -> Query[Self]:
         """The entities whose fields equal the given values, as a lazy query.
 
         Raises:
@@ -233,7 +235,7 @@ class Entity(Model, metaclass=EntityMeta):
         return Query(cls, repository_of(cls), equal)
 
     @_class_verb
-    def create(cls, **data: Any) -> Self:
+    def create(cls, /, **data: Any) -> Self:
         """Makes an entity and saves it.
 
         Raises:
@@ -312,7 +314,7 @@ class Entity(Model, metaclass=EntityMeta):
         return cls.all()
 
     @_class_verb
-    async def acreate(cls, **data: Any) -> Self:
+    async def acreate(cls, /, **data: Any) -> Self:
         """`create`, for async code."""
         return await cls(**data).asave()
 
@@ -367,6 +369,26 @@ class Entity(Model, metaclass=EntityMeta):
         """Puts every field back to what it was: see `nitro.changes.revert`."""
         _core.revert_changes(self)
 
+    # Wherever an instance is made, its tracking starts when the class's own code has run.
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        schema = handler(source)
+        late = (
+            cls.__pydantic_post_init__
+            or cls.__pydantic_custom_init__
+            or cls.__pydantic_decorators__.model_validators
+            or cls.__pydantic_decorators__.root_validators
+        )
+        return core_schema.no_info_after_validator_function(_core.settle_entity, schema) if late else schema
+
+    @classmethod
+    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
+        """Pydantic's: an instance from data that is not validated."""
+        made = super().model_construct(_fields_set, **values)
+        _core.accept_changes(made, 0)
+        return made
+
     # Copies know what they are copies of.
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -397,6 +419,7 @@ class Entity(Model, metaclass=EntityMeta):
 _core.register_entity(Entity)
 # What every class gets that declares no key is not of its own declaring.
 Entity.__nitro_declares_id__ = False
+del Entity.__signature__
 os.register_at_fork(after_in_child=_core.forked)
 
 
@@ -439,19 +462,27 @@ def to_key(entity_class: type[Entity], key: Any) -> Any:
     return _adapter(key_type).validate_python(key)
 
 
-def validate_containers(entity: Entity) -> None:
+def validate_changes(entity: Entity) -> None:
     """Validates the fields whose value was edited in place, as an assignment would have.
 
     Raises:
-        pydantic.ValidationError: If a value is not valid any more; the entity is as it was.
+        pydantic.ValidationError: If a value is not valid any more, or an attribute is gone; nothing is changed.
     """
-    cls = type(entity)
+    cls, held = type(entity), entity.__dict__
     for name, (_, value) in _core.changes(entity).items():
-        if not isinstance(value, _IMMUTABLE) and not cls.model_config.get("frozen"):
-            trial = cls.__pydantic_validator__.validate_assignment(super(Entity, entity).__copy__(), name, value)
-            valid = trial.__dict__[name]
-            if valid != value:
-                setattr(entity, name, valid)
+        if name not in held:
+            raise ValidationError.from_exception_data(
+                cls.__name__, [{"type": "missing", "loc": (name,), "input": dict(held)}]
+            )
+        if isinstance(value, _IMMUTABLE):
+            continue
+        if cls.model_config.get("frozen") or cls.__pydantic_fields__[name].frozen:
+            fields = {field: held[field] for field in cls.__pydantic_fields__ if field in held}
+            valid = cls.__pydantic_validator__.validate_python(fields, by_name=True).__dict__[name]
+        else:
+            valid = cls.__pydantic_validator__.validate_assignment(entity.__copy__(), name, value).__dict__[name]
+        if valid != value:
+            object.__setattr__(entity, "__dict__", {**held, name: valid})
 
 
 _IMMUTABLE = (str, int, float, bool, bytes, type(None))

@@ -17,10 +17,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class NitroError(Exception):
     """The root of all errors that Nitro raises itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The errors below are made from what went wrong, not from their message, as Exception takes for granted.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(error_class: type[NitroError], arguments: tuple[Any, ...], state: dict[str, Any]) -> NitroError:
+    error = error_class.__new__(error_class, *arguments)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigurationError(NitroError):
@@ -39,9 +51,6 @@ class EntityNotFound(NitroError, LookupError):
         self.entity_class = entity_class
         self.key = key
         super().__init__(f"no {entity_class.__name__} has the key {key!r}")
-
-    def __reduce__(self) -> tuple[type[EntityNotFound], tuple[type, object]]:
-        return type(self), (self.entity_class, self.key)
 
 
 class StaleEntityError(NitroError):

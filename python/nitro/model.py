@@ -134,6 +134,10 @@ class Model(_Native, BaseModel, metaclass=ModelMeta):
     """
 
 
+# BaseModel has none either: a class that is not complete yet would show this one as its own.
+del Model.__signature__
+
+
 class ValueObject(Model):
     """A frozen `Model`: it has no identity, is compared by value, and can be a key of a dict.
 
@@ -146,3 +150,6 @@ class ValueObject(Model):
     """
 
     model_config = ConfigDict(frozen=True)
+
+
+del ValueObject.__signature__

@@ -31,7 +31,7 @@ class Query(Generic[E]):
         self._repository = repository
         self._equal = dict(equal)
 
-    def where(self, **equal: Any) -> Query[E]:
+    def where(self, /, **equal: Any) -> Query[E]:
         """The same query with further conditions.
 
         Raises:

@@ -44,14 +44,32 @@ class ReferenceEntity(BaseModel, validate_assignment=True):
 
     id: str = Field(default_factory=generated_identity)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A refused assignment leaves everything as it was, also one that a model validator refuses."""
+        if not type(self).__pydantic_decorators__.model_validators:
+            return super().__setattr__(name, value)
+        before, given = self.__dict__, getattr(self, "__pydantic_fields_set__", None)
+        given = set(given) if isinstance(given, set) else given
+        try:
+            super().__setattr__(name, value)
+        except BaseException:
+            if self.__dict__ is not before:
+                object.__setattr__(self, "__dict__", before)
+                object.__setattr__(self, "__pydantic_fields_set__", given)
+            raise
+
     @classmethod
     def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
         """A class that declares another field its key has no id."""
         super().__pydantic_init_subclass__(**arguments)
-        own = cls.__pydantic_fields__.get("id")
-        if own is not None and own.default_factory is generated_identity and _declares_key(cls):
-            del cls.__pydantic_fields__["id"]
+        if _declares_key(cls) and not _declares_id(cls):
+            cls.__pydantic_fields__.pop("id", None)
             cls.model_rebuild(force=True)
+
+
+def _declares_id(cls: type[BaseModel]) -> bool:
+    own = cls.__mro__[: cls.__mro__.index(ReferenceEntity)]
+    return any("id" in vars(base).get("__annotations__", {}) for base in own)
 
 
 def _declares_key(cls: type[BaseModel]) -> bool:

@@ -238,8 +238,8 @@ def reading_json(draw: Draw, case: Case) -> Script:
 def assignment(draw: Draw, case: Case, names: Sequence[str]) -> str:
     if not names or chance(draw, 6):
         name = choose(draw, (
-            "unknown", "_private", "__dunder__", "model_config", "model_fields", "__dict__", "model_fields_set",
-            "__class__", "model_extra", "model_dump", "name",
+            "unknown", "_private", "__dunder__", "model_config", "model_fields", "model_fields_set", "__class__",
+            "model_extra", "model_dump", "name",
         ))  # fmt: skip
         return f"setattr(subject, {name!r}, {choose(draw, HOSTILE)})"
     name = choose(draw, names)
@@ -328,8 +328,8 @@ OPERATIONS = (
     "subject.__init__()", "subject.__init__(**given)", "Case.__init__(subject, **given)", "subject.model_validate(given)",
     "subject.model_post_init(None)", "given", "given.clear()", "subject.model_dump(exclude_unset=True)",
     "other = decode(Case, encode(subject))", "other = decode(list[Case], encode([subject, subject]))[1]",
-    "encode([subject, other])", "other = [subject.model_copy(), subject][0]", "subject.{0} is other.{0}",
-    "[getattr(subject, name, None) is getattr(other, name, None) for name in Case.model_fields]",
+    "encode([subject, other])", "other = [subject.model_copy(), subject][0]",
+    "[name for name in Case.model_fields if shared(getattr(subject, name, None), getattr(other, name, None))]",
     "subject.model_rebuild()", "Case.model_rebuild(force=True)", "subject = Case.model_construct()",
     "subject = Case.model_construct(**{{{0!r}: {1}}})", "other = copy.copy(other)", "hash(subject) == hash(other)",
     "{subject: 1}[other]", "subject in [other]", "other = subject.copy()", "subject.dict()", "subject.json()",

@@ -24,10 +24,9 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def reference_encode(value: Any) -> bytes:
     """nitro.encode in terms of pydantic."""
-    if isinstance(value, list):
-        kind = list[type(value[0])] if value else list[Any]
-    else:
-        kind = type(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump_json().encode()
+    kind = list[type(value[0])] if isinstance(value, list) and value else Any
     return _adapter(kind).dump_json(value)
 
 

@@ -182,6 +182,8 @@ def json_script(swept: Swept, value: str) -> Script:
 def test_python_values(swept: Swept) -> None:
     case = swept.case
     for number, value in enumerate(PYTHON_VALUES):
+        if "Case(" in value and "set" in swept.annotation:
+            continue  # a set of a new id and others has a new order each time
         for pair in pairs_for(number):
             check(case, pair, python_script(swept, value))
 

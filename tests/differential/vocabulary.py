@@ -483,3 +483,8 @@ def cyclic_dict():
     value = {}
     value["a"] = value
     return value
+
+
+def shared(one, other):
+    """Whether both are the same object, and one that can be changed."""
+    return one is other and isinstance(one, list | dict | set | BaseModel)

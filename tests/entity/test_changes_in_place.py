@@ -331,6 +331,15 @@ def test_values_that_cannot_be_copied_are_no_hindrance():
     assert holder.changes["anything"] == (lock, None)
     holder.revert_changes()
     assert holder.anything is lock
+
+    class Tags(list):
+        pass
+
+    for container in (Tags([lock]), collections.OrderedDict(a=lock), collections.defaultdict(list, {"a": lock})):
+        holder = Holder(anything=container)
+        assert holder.anything is container
+        holder.name = "b"
+        assert "name" in holder.changes
     generator = (number for number in range(3))
     assert Holder(anything=[generator]).anything[0] is generator
 

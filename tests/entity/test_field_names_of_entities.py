@@ -13,7 +13,11 @@ from nitro import ConfigurationError, Entity
 RESERVED = ["get", "all", "where", "save", "delete", "aget", "aall", "asave", "adelete"]
 
 #: Every public name that Nitro adds to a class, and more that one may like to use.
-ADDED = sorted(name for name in vars(Entity) if not name.startswith("_") and name not in (*RESERVED, "id", "model_config", "model_copy"))
+ADDED = sorted(
+    name
+    for name in vars(Entity)
+    if not name.startswith("_") and name not in (*RESERVED, "id") and not hasattr(BaseModel, name)
+)
 WANTED = sorted(
     {
         *ADDED, "count", "changes", "version", "created", "original", "is_changed", "refresh", "create", "revert_changes", "awhere",

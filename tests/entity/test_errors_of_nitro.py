@@ -1,0 +1,91 @@
+"""The tree of errors: what catches what, what they say, and that they travel."""
+
+import copy
+import pickle
+
+import pytest
+
+import nitro
+from nitro import (
+    ConfigurationError,
+    Entity,
+    EntityNotFound,
+    NitroError,
+    StaleEntityError,
+    UniqueViolation,
+    UnknownFieldError,
+    UnsupportedQuery,
+    errors,
+)
+
+
+class Order(Entity):
+    status: str = ""
+
+
+ERRORS: list[NitroError] = [
+    ConfigurationError("names its backend twice"),
+    EntityNotFound(Order, "1"),
+    StaleEntityError(Order, "1", expected_version=1, stored_version=2),
+    StaleEntityError(Order, "1", expected_version=1, stored_version=None),
+    UniqueViolation(Order, "status", "a"),
+    UnknownFieldError(Order, "statuss", ["status"]),
+    UnsupportedQuery("like on Order.status: memory cannot"),
+]
+
+
+def test_every_error_is_here():
+    known = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, NitroError)}
+    assert {type(error) for error in ERRORS} | {NitroError} == known
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_every_error_is_exported_and_is_a_nitro_error(error):
+    assert isinstance(error, NitroError)
+    assert getattr(nitro, type(error).__name__) is type(error)
+    assert type(error).__name__ in nitro.__all__
+    assert type(error).__doc__
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_error_is_pickled_and_copied(error, protocol):
+    for back in (pickle.loads(pickle.dumps(error, protocol)), copy.copy(error), copy.deepcopy(error)):
+        assert type(back) is type(error)
+        assert str(back) == str(error)
+        assert back.args == error.args
+        assert vars(back) == vars(error)
+
+
+def test_what_builtin_errors_they_are():
+    assert issubclass(EntityNotFound, LookupError)
+    assert issubclass(UnknownFieldError, AttributeError)
+    assert not issubclass(NitroError, (ValueError, LookupError))
+
+
+def test_what_they_say():
+    assert [str(error) for error in ERRORS[1:6]] == [
+        "no Order has the key '1'",
+        "Order '1' was loaded as version 1 and it is at 2 now: load it again and repeat the change",
+        "Order '1' was loaded as version 1 and it was deleted: load it again and repeat the change",
+        "another Order with status='a' is stored: change that one, or give this one another value",
+        "Order has no field 'statuss'; did you mean 'status'?",
+    ]
+
+
+def test_the_message_can_be_overridden_by_a_subclass():
+    class Missing(EntityNotFound):
+        pass
+
+    back = Missing(Order, 5)
+    assert str(back) == "no Order has the key 5"
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_notes_and_causes_work(error):
+    fresh = copy.copy(error)
+    fresh.add_note("seen")
+    with pytest.raises(type(error)) as caught:
+        raise fresh from ValueError("why")
+    assert caught.value.__notes__ == ["seen"]
+    assert isinstance(caught.value.__cause__, ValueError)
