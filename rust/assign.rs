@@ -93,10 +93,6 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
         if bits.is_none() && ffi::PySet_Check(names.as_ptr()) == 0 {
             return Err(Fail::Slow);
         }
-        if plan.assignment == Assignment::Plain {
-            // Not validated, so it may be part of a cycle.
-            types::track_again(object.as_ptr());
-        }
         // Extra values are pydantic's to look after.
         if *object.as_ptr().cast::<u8>().offset(runtime.extra).cast::<*mut ffi::PyObject>() != ffi::Py_None() {
             return Err(Fail::Slow);

@@ -133,10 +133,7 @@ impl Slots {
             *start.offset(runtime.extra).cast::<*mut ffi::PyObject>() = new_none();
             *start.offset(runtime.private).cast::<*mut ffi::PyObject>() = new_none();
             *start.offset(runtime.fields_set).cast::<*mut ffi::PyObject>() = fields_set.into_ptr();
-            if plan.all_atomic {
-                // It can be in no cycle. Whoever asks for its dictionary has it tracked again.
-                ffi::PyObject_GC_UnTrack(object.as_ptr().cast());
-            } else if plan.tracked {
+            if plan.tracked {
                 track::settle(object.as_borrowed(), plan)?;
             }
             Ok(object)

@@ -120,7 +120,9 @@ pub fn probe(py: Python<'_>, class: *mut ffi::PyTypeObject, names: &[*mut ffi::P
         if !private_allowed() || (*class).tp_flags & MANAGED_DICT == 0 {
             return Layout::Public;
         }
-        if cfg!(Py_3_13) || names.is_empty() || names.len() > 28 {
+        // A trial instance is finalized as every other: no class that would notice is tried.
+        let finalized = (*class).tp_finalize.is_some() || (*class).tp_del.is_some();
+        if cfg!(Py_3_13) || names.is_empty() || names.len() > 28 || finalized {
             return Layout::Managed;
         }
         let Ok(trial) = new_object(py, class) else {

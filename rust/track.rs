@@ -398,8 +398,10 @@ impl<'py> Freezer<'py> {
         } || value.is_instance(Runtime::get(py).deque.bind(py)).map_err(fail)?
             || value.get_type().hasattr(pyo3::intern!(py, "__dataclass_fields__")).map_err(fail)?;
         if copied {
-            let copy = Runtime::get(py).deepcopy.bind(py).call1((&value,)).map_err(fail)?;
-            return record_of(frozen_type, COPY, value, vec![copy]);
+            // What cannot be copied (it holds a lock, say) is known by its identity only.
+            if let Ok(copy) = Runtime::get(py).deepcopy.bind(py).call1((&value,)) {
+                return record_of(frozen_type, COPY, value, vec![copy]);
+            }
         }
         Ok(value)
     }
@@ -524,10 +526,14 @@ fn thaw<'py>(image: &Object<'py>) -> PyResult<Object<'py>> {
         DICT => Ok(pairs(&frozen, thaw)?.into_any()),
         MODEL => {
             let source = frozen.head().unwrap_or_else(|| py.None().into_bound(py));
-            let copy = source.call_method0("__copy__")?;
+            // Pydantic's copy: an entity's own would take along what it knows of its past, and that of its parts.
+            let copy = Runtime::get(py).base_model.bind(py).call_method1("__copy__", (source,))?;
             let fields = copy.getattr("__dict__")?.cast_into::<PyDict>()?;
             fields.clear();
             fields.update(pairs(&frozen, thaw)?.as_mapping())?;
+            if let Ok(tracked) = Tracked::new(&copy) {
+                reset(tracked.object, tracked.plan.get()).map_err(|fail| error_of(py, fail))?;
+            }
             Ok(copy)
         }
         _ => Runtime::get(py).deepcopy.bind(py).call1((frozen.get(0),)),
@@ -801,7 +807,11 @@ pub fn previous_changes<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Object<'py>
     let previous = PyDict::new(py);
     if let Some(state) = state(tracked.object) {
         if let Some(known) = state.head() {
-            return Runtime::get(py).deepcopy.bind(py).call1((known,));
+            for (field, pair) in known.cast::<PyDict>()?.copy()?.iter() {
+                let (old, new): (Object<'_>, Object<'_>) = pair.extract()?;
+                previous.set_item(field, (tracked.old(&old)?, thaw(&new)?))?;
+            }
+            return Ok(previous.into_any());
         }
         if state.tag() == FIRST {
             for field in &tracked.plan.get().fields {
@@ -881,13 +891,13 @@ pub fn accept_changes(entity: &Bound<'_, PyAny>, version: u64) -> PyResult<()> {
     if version <= FIRST {
         return restart(&tracked, version, None);
     }
-    let written = changes(entity)?;
-    for (field, pair) in written.copy()?.iter() {
-        // What may change in place must not change what was written.
-        let (old, new): (Object<'_>, Object<'_>) = pair.extract()?;
-        let image = freeze(new).map_err(|fail| error_of(entity.py(), fail))?;
-        written.set_item(field, (old, thaw(&image)?))?;
-    }
+    // Images, as what was written must not change with what goes on to change.
+    let written = PyDict::new(entity.py());
+    tracked.each_change(|index, image, now| {
+        let new = now.map(freeze).transpose().map_err(|fail| error_of(entity.py(), fail))?;
+        written.set_item(&tracked.plan.get().fields[index].name, (image, new))?;
+        Ok(true)
+    })?;
     restart(&tracked, version, Some(written.into_any()))
 }
 

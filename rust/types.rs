@@ -243,7 +243,6 @@ unsafe extern "C" fn get_dict(object: *mut ffi::PyObject, _: *mut c_void) -> *mu
         // SAFETY: the interpreter passes a live instance.
         unsafe {
             let view = Borrowed::from_ptr(py, object);
-            track_again(object);
             let plan = Plan::held(py, ffi::Py_TYPE(object));
             layout::dictionary(view, plan.as_ref().map(|plan| plan.get()))
         }
@@ -254,7 +253,6 @@ unsafe extern "C" fn set_dict(object: *mut ffi::PyObject, value: *mut ffi::PyObj
     guard_status(|py| {
         // SAFETY: the interpreter passes a live instance, and a live value or null.
         unsafe {
-            track_again(object);
             let object = Borrowed::from_ptr(py, object);
             match Borrowed::from_ptr_or_opt(py, value) {
                 Some(dict) => layout::set_dictionary(object, dict),
@@ -281,7 +279,6 @@ unsafe extern "C" fn set_class(object: *mut ffi::PyObject, value: *mut ffi::PyOb
                 ffi::PyErr_Clear();
             }
             ffi::Py_XDECREF(names);
-            track_again(object);
             if let Some(plan) = Plan::held(py, ffi::Py_TYPE(object))
                 && plan.get().tracked
             {
@@ -299,20 +296,6 @@ unsafe extern "C" fn set_class(object: *mut ffi::PyObject, value: *mut ffi::PyOb
             set.map(|_| ()).map_err(|error| raise(py, error))
         }
     })
-}
-
-/// Shows the instance to the cycle collector again: whoever has its dictionary can put anything into it.
-///
-/// # Safety
-/// `object` is a live instance of a subclass of ModelCore.
-#[inline]
-pub unsafe fn track_again(object: *mut ffi::PyObject) {
-    // SAFETY: subclasses of BaseModel are collected types.
-    unsafe {
-        if ffi::PyType_IS_GC(ffi::Py_TYPE(object)) != 0 && ffi::PyObject_GC_IsTracked(object) == 0 {
-            ffi::PyObject_GC_Track(object.cast());
-        }
-    }
 }
 
 fn guard_status(body: impl FnOnce(Python<'_>) -> Lane<()>) -> c_int {

@@ -34,13 +34,23 @@ def encode(value: object) -> bytes:
     if len(types) == 1:
         (item_type,) = types
         if issubclass(item_type, BaseModel):
-            return _adapter(list[item_type]).dump_json(value)
+            return _list_adapter(item_type).dump_json(value)
     return _adapter(Any).dump_json(value)
 
 
 @lru_cache(maxsize=1024)
 def _adapter(type_: Any) -> TypeAdapter[Any]:
     return TypeAdapter(type_)
+
+
+def _list_adapter(item: Any) -> TypeAdapter[Any]:
+    """The adapter of a list of models. It lives with the class, so that no class lives on for the sake of it."""
+    adapter: TypeAdapter[Any] | None = item.__dict__.get("__nitro_list_adapter__")
+    if adapter is None:
+        list_type: Any = list.__class_getitem__(item)
+        adapter = TypeAdapter(list_type)
+        type.__setattr__(item, "__nitro_list_adapter__", adapter)
+    return adapter
 
 
 @overload
@@ -72,4 +82,5 @@ def decode(type_: Any, data: bytes | bytearray | str) -> Any:
             fast = _core.decode_fast(item, data, True)
             if fast is not None:
                 return fast
+            return _list_adapter(item).validate_json(data)
     return _adapter(type_).validate_json(data)

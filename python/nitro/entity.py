@@ -482,7 +482,8 @@ def validate_changes(entity: Entity) -> None:
         else:
             valid = cls.__pydantic_validator__.validate_assignment(entity.__copy__(), name, value).__dict__[name]
         if valid != value:
-            object.__setattr__(entity, "__dict__", {**held, name: valid})
+            held = {**held, name: valid}
+            object.__setattr__(entity, "__dict__", held)
 
 
 _IMMUTABLE = (str, int, float, bool, bytes, type(None))

@@ -8,7 +8,7 @@ import re
 
 from .comparison import Case
 
-FAST = '''
+FAST = """
 # --- five plain
 class Case(Model):
     name: str
@@ -487,7 +487,11 @@ class Case(Model):
     abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrstuvwxyz: int = 6
 
 # --- names that JSON escapes
-Case = create_model("Case", __base__=Model, **{'a"b': (int, 1), "c\\\\d": (int, 2), "e\\n": (str, "x"), "": (int, 3), "é": (int, 4)})
+Case = create_model(
+    "Case",
+    __base__=Model,
+    **{'a"b': (int, 1), "c\\\\d": (int, 2), "e\\n": (str, "x"), "": (int, 3), "é": (int, 4)},
+)
 
 # --- nested model
 class Line(Model):
@@ -728,7 +732,11 @@ class Case(Model):
 Case = create_model("Case", __base__=Model, **{f"f{n}": (int, n) for n in range(70)})
 
 # --- a hundred and thirty fields
-Case = create_model("Case", __base__=Model, **{f"f{n}": ((int, str, float)[n % 3], (n, str(n), n / 2)[n % 3]) for n in range(130)})
+Case = create_model(
+    "Case",
+    __base__=Model,
+    **{f"f{n}": ((int, str, float)[n % 3], (n, str(n), n / 2)[n % 3]) for n in range(130)},
+)
 
 # --- sixty-four fields, one of them required
 Case = create_model("Case", __base__=Model, last=(str, ...), **{f"f{n}": (int, n) for n in range(63)})
@@ -762,7 +770,7 @@ class Case(Model):
     a: int = key_field(default=1, gt=0)
     b: str = key_field(max_length=3)
     c: list[int] = key_field(default_factory=list, alias="see")
-'''
+"""
 
 SLOW = '''
 # --- extra allow
@@ -1103,7 +1111,9 @@ class Case(Model):
 
 # --- alias generators
 class Case(Model):
-    model_config = ConfigDict(alias_generator=AliasGenerator(validation_alias=lambda n: n * 2, serialization_alias=str.title))
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=lambda n: n * 2, serialization_alias=str.title)
+    )
     a: int
     bc: str = "x"
 

@@ -308,8 +308,7 @@ def _frozen_datetime(value: datetime.datetime) -> str:
 
 def _frozen_time(value: datetime.time) -> str:
     return (
-        f"{value.hour}:{value.minute}:{value.second}.{value.microsecond}"
-        f" fold {value.fold} {_frozen_zone(value.tzinfo)}"
+        f"{value.hour}:{value.minute}:{value.second}.{value.microsecond} fold {value.fold} {_frozen_zone(value.tzinfo)}"
     )
 
 
@@ -382,9 +381,7 @@ def check(case: Case, pair: Pair, script: Script) -> None:
             raise Difference(_report(case, pair, done, statement, left, right), case, done)
 
 
-def _report(
-    case: Case, pair: Pair, script: tuple[str, ...], statement: str, left: Any, right: Any
-) -> str:
+def _report(case: Case, pair: Pair, script: tuple[str, ...], statement: str, left: Any, right: Any) -> str:
     where = _first_difference(left, right)
     return (
         f"{pair.name}: {statement} differs\n"
@@ -442,6 +439,4 @@ def pasteable(case: Case, side: Side, script: Iterable[str]) -> str:
             open_names |= _names_in(statements[name])
     needed = dict.fromkeys(node for name, node in statements.items() if name in wanted)
     parts = [ast.unparse(ast.fix_missing_locations(node)) for node in needed]
-    return "\n".join(
-        ["# --- paste from here", *parts, side.header, "", case.source.strip(), "", script_text, ""]
-    )
+    return "\n".join(["# --- paste from here", *parts, side.header, "", case.source.strip(), "", script_text, ""])

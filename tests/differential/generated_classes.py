@@ -54,7 +54,7 @@ class Writer:
     """Writes the source of one case."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - for variety, not for secrets
+        self.random = random.Random(seed)
         self.nested: list[str] = []
 
     def chance(self, percent: int) -> bool:
@@ -147,7 +147,8 @@ class Writer:
             ["    @model_validator(mode='after')", "    def whole(self):", "        return note('whole', self)"],
             ["    @computed_field", "    @property", "    def computed(self) -> str:",
              "        return repr(self.{0})"],
-            ["    @field_serializer('{0}', when_used='json')", "    def shown(self, value):", "        return repr(value)"],
+            ["    @field_serializer('{0}', when_used='json')", "    def shown(self, value):",
+             "        return repr(value)"],
             ["    _private: list[int] = [1]"],
             ["    def model_post_init(self, context):", "        note('post init')"],
         )  # fmt: skip

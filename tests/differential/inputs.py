@@ -294,7 +294,7 @@ def numbers_near(kind: Any, limits: Limits) -> tuple[str, ...]:
     for bound in limits.bounds:
         if isinstance(bound, int | float | decimal.Decimal):
             for step in ("", " + 1", " - 1", " + 0.5", " + 1e-9"):
-                if kind is not int or "." not in step and "e" not in step:
+                if kind is not int or ("." not in step and "e" not in step):
                     wanted.append(form.format(f"{bound!r}{step}".replace("Decimal", "float")))
         else:
             wanted.append(_source_of(bound))
@@ -308,8 +308,7 @@ def numbers_near(kind: Any, limits: Limits) -> tuple[str, ...]:
 
 
 def _source_of(value: Any) -> str:
-    text = repr(value).replace("datetime.datetime(", "Moment(").replace("datetime.", "")
-    return text
+    return repr(value).replace("datetime.datetime(", "Moment(").replace("datetime.", "")
 
 
 # --- Python values ---------------------------------------------------------------------------------
@@ -458,7 +457,7 @@ def _set(name: str) -> Callable[..., str]:
 
 
 def _tuple(draw: Draw, arguments: Any, limits: Limits, depth: int, is_wild: bool) -> str:
-    if not arguments or len(arguments) == 2 and arguments[1] is Ellipsis:
+    if not arguments or (len(arguments) == 2 and arguments[1] is Ellipsis):
         forms = ("({0}{1})", *SEQUENCES)
         return _sequence(forms)(draw, arguments[:1], limits, depth, is_wild)
     parts = [] if arguments == ((),) else list(arguments)
@@ -553,9 +552,7 @@ ODD_KEYS = (
 )  # fmt: skip
 
 
-def pairs_given(
-    draw: Draw, kind: type[BaseModel], depth: int, manner: str
-) -> list[tuple[str, str]]:
+def pairs_given(draw: Draw, kind: type[BaseModel], depth: int, manner: str) -> list[tuple[str, str]]:
     """(source of key, source of value) for an object of the class.
 
     manner: "right", every value is right; "one wrong", one of them is wild; "wild", all may be.
@@ -645,7 +642,8 @@ JSON_HOSTILE = (
     '"x"', r'"\ud800"', r'"\udc00\ud800"', r'"\ud800a"', r'"\u00"', r'"\x41"', r'"\u0000"', '"\x00"', '"\n"', '"\t"',
     '"unclosed', "'a'", "\"a\" \"b\"", '"\\', "[]", "[1]", '["a"]', "[1,]", "[,]", "[1 2]", "[[1]]", "[null]",
     "[1, \"a\", null]", "{}", '{"a": 1}', '{"a": 1,}', '{"a"}', "{1: 2}", '{"a": 1, "a": 2}', "{a: 1}",
-    '{"a": {"a": {}}}', "[" * 20 + "]" * 20, "[" * 250 + "]" * 250, '{"a":' * 30 + "1" + "}" * 30, "tru", "nul", "undefined",
+    '{"a": {"a": {}}}', "[" * 20 + "]" * 20, "[" * 250 + "]" * 250, '{"a":' * 30 + "1" + "}" * 30, "tru", "nul",
+    "undefined",
     "// comment\n1", "/* comment */ 1", "", " ", "[" * 10_000, '"2024-02-30"', '"24:00"', "True", "None",
     '"' + "x" * 5000 + '"', '"\ud83d\ude00"'.encode("utf-16", "surrogatepass").decode("utf-16"), '"\u0661"',
 )  # fmt: skip
@@ -683,8 +681,7 @@ def json_value(draw: Draw, annotation: Any, metadata: Sequence[Any], depth: int,
         if is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__"):
             hints = typing.get_type_hints(annotation, include_extras=True)
             parts = [
-                f"{json.dumps(name)}: {json_value(draw, hint, (), depth + 1, is_wild)}"
-                for name, hint in hints.items()
+                f"{json.dumps(name)}: {json_value(draw, hint, (), depth + 1, is_wild)}" for name, hint in hints.items()
             ]
             return "{" + ", ".join(parts) + "}"
     kind = origin or annotation
@@ -704,9 +701,7 @@ def json_value(draw: Draw, annotation: Any, metadata: Sequence[Any], depth: int,
         else:
             item = arguments[0] if arguments else Any
             parts_of = [item] * (0 if depth > 3 else _size(draw, limits, is_wild))
-        parts = [
-            json_value(draw, part, (), depth + 1, is_wild and chance(draw, 35)) for part in parts_of
-        ]
+        parts = [json_value(draw, part, (), depth + 1, is_wild and chance(draw, 35)) for part in parts_of]
         if kind in (set, frozenset):
             parts = [part for part in parts if not _UNSTABLE.search(part)]
         return "[" + choose(draw, (",", ", ", " ,\n\t")).join(parts) + "]"

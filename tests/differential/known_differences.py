@@ -34,9 +34,7 @@ def generated_identity() -> str:
     return f"{text[:14]}7{text[15:]}"
 
 
-GENERATED_IDENTITY = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-)
+GENERATED_IDENTITY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 class ReferenceEntity(BaseModel, validate_assignment=True):
@@ -125,9 +123,7 @@ KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
 )
 
 
-def known_difference(
-    pair: str, statement: str, reference: Any, subject: Any
-) -> KnownDifference | None:
+def known_difference(pair: str, statement: str, reference: Any, subject: Any) -> KnownDifference | None:
     """The row that forgives this difference, or None when it is a new one."""
     for row in KNOWN_DIFFERENCES:
         if pair in row.pairs and row.matches(statement, reference, subject):

@@ -20,7 +20,6 @@ from .inputs import (
     chance,
     choose,
     document_source,
-    given_values,
     json_object,
     json_value,
     pairs_given,
@@ -106,7 +105,7 @@ QUESTIONS = (
 
 def _question_lists() -> tuple[Script, ...]:
     """A hundred orders of questions: the same ones in every run."""
-    shuffler = random.Random(4)  # noqa: S311 - for variety, not for secrets
+    shuffler = random.Random(4)
     lists = [
         ("subject", "subject.model_fields_set", "subject.model_dump()", "subject.model_dump_json()", "vars(subject)"),
         ("vars(subject)", "subject.model_dump()", "subject.model_dump_json()", "vars(subject)"),
@@ -173,7 +172,8 @@ def construction(draw: Draw, case: Case, manner: str, name: str = "subject") -> 
         "TypeAdapter(list[Case]).validate_python([given, given])[1]", "Case.model_validate_strings(given)",
         "Case.__pydantic_validator__.validate_python(given)", "functools.partial(Case, **given)()",
         "type('Sub', (Case,), {{}})(**given)", "type('Sub', (Case,), {{}}).model_validate(given)",
-        "TypeAdapter(Optional[Case]).validate_python(given)", "Case.__call__(**given)", "type(Case).__call__(Case, **given)",
+        "TypeAdapter(Optional[Case]).validate_python(given)", "Case.__call__(**given)",
+        "type(Case).__call__(Case, **given)",
         "Case.model_validate(obj=given)", "Case.model_validate(given, **{{}})", "Case.model_validate()",
         "Case.model_validate(type('Sub', (Case,), {{}})(**given))",
     ))  # fmt: skip
@@ -323,9 +323,11 @@ OPERATIONS = (
     "other = Case(**subject.model_dump())", "other = Case.model_validate_json(subject.model_dump_json())",
     "subject == other", "other == subject", "other", "vars(other)", "other.model_dump()", "other.model_dump_json()",
     "other.model_fields_set", "repr(other)", "subject.__setstate__(subject.__getstate__())",
-    "other = Case.__new__(Case)", "other.__setstate__(copy.deepcopy(subject.__getstate__()))", "subject = Case.__new__(Case)",
+    "other = Case.__new__(Case)", "other.__setstate__(copy.deepcopy(subject.__getstate__()))",
+    "subject = Case.__new__(Case)",
     "subject.model_copy(update={{{0!r}: {1}}})", "other = subject.model_copy(update={{{0!r}: {1}}}, deep=True)",
-    "subject.__init__()", "subject.__init__(**given)", "Case.__init__(subject, **given)", "subject.model_validate(given)",
+    "subject.__init__()", "subject.__init__(**given)", "Case.__init__(subject, **given)",
+    "subject.model_validate(given)",
     "subject.model_post_init(None)", "given", "given.clear()", "subject.model_dump(exclude_unset=True)",
     "other = decode(Case, encode(subject))", "other = decode(list[Case], encode([subject, subject]))[1]",
     "encode([subject, other])", "other = [subject.model_copy(), subject][0]",
@@ -419,7 +421,8 @@ def bulk(draw: Draw, case: Case) -> Script:
         listed = ", ".join(names)
         statements += [f"many = [{listed}]", "encode(many)", "decode(list[Case], encode(many))"]
         form = choose(draw, (
-            "encode(tuple(many))", "encode(many[0])", "encode({'a': many})", "encode(None)", "encode(1)", "encode(Case)",
+            "encode(tuple(many))", "encode(many[0])", "encode({'a': many})", "encode(None)", "encode(1)",
+            "encode(Case)",
             "encode([many])", "encode(many + many)", "encode(Items(many))", "encode([None])", "encode({})",
             "encode(many[0].model_copy())", "encode()", "many == decode(list[Case], encode(many))",
         ))  # fmt: skip
@@ -428,8 +431,7 @@ def bulk(draw: Draw, case: Case) -> Script:
             form = "encode(many[:1])"  # the outcome of these is Nitro's own
         return (*statements, form)
     texts = [
-        json_object(draw, kind, 0, choose(draw, MANNERS)) if not is_root(case) else "[1]"
-        for _ in range(draw(_few))
+        json_object(draw, kind, 0, choose(draw, MANNERS)) if not is_root(case) else "[1]" for _ in range(draw(_few))
     ]
     if chance(draw, 15):
         texts.append(choose(draw, JSON_HOSTILE))

@@ -109,8 +109,7 @@ _HEADERS = {
     },
     "pydantic": {
         "model": "from pydantic import BaseModel as Model",
-        "validated model": "from pydantic import BaseModel\n"
-        "class Model(BaseModel, validate_assignment=True): pass",
+        "validated model": "from pydantic import BaseModel\nclass Model(BaseModel, validate_assignment=True): pass",
         "entity": "from differential.known_differences import ReferenceEntity as Model",
         "value object": "from differential.known_differences import ReferenceValue as Model",
         "rest": "from differential.known_differences import ReferenceEntity as Identified"

@@ -125,9 +125,7 @@ PYTHON_VALUES = tuple(
         )
     )
 )
-JSON_VALUES = tuple(
-    dict.fromkeys(itertools.chain(inputs.JSON_HOSTILE, *inputs.JSON_SCALARS.values()))
-)
+JSON_VALUES = tuple(dict.fromkeys(itertools.chain(inputs.JSON_HOSTILE, *inputs.JSON_SCALARS.values())))
 
 # The full product takes minutes, so that Model meets every value, and the other pairs take turns.
 EVERY_PAIR = "NITRO_DIFFERENTIAL_EVERY_PAIR" in os.environ

@@ -293,31 +293,18 @@ def test_a_cycle_that_is_in_use_is_not_collected(make):
     assert made.__class__.__name__ in repr(type(made))
 
 
-def test_atomic_instances_cost_the_collector_nothing():
-    assert not gc.is_tracked(Point(x=1))
-    assert not gc.is_tracked(AtomicEntity(name="a"))
-    assert gc.is_tracked(Node(name="a"))
-    assert gc.is_tracked(Tree(name="a"))
-
-
-@pytest.mark.parametrize("cls", [Point, CheckedPoint, AtomicEntity, FrozenPoint])
-def test_an_atomic_instance_is_tracked_when_its_dictionary_is_asked_for(cls):
+@pytest.mark.parametrize("cls", [Point, CheckedPoint, AtomicEntity, FrozenPoint, Node, Tree])
+def test_the_collector_sees_an_instance_whose_dictionary_is_out(cls):
+    """Whoever has the dictionary can put anything into it."""
     made = cls()
-    assert gc.is_tracked(made.__dict__) is not None
+    assert vars(made) is made.__dict__
     assert gc.is_tracked(made)
 
 
-def test_an_atomic_instance_is_tracked_when_a_plain_assignment_stores_anything():
+def test_the_collector_sees_an_instance_that_an_unvalidated_value_was_assigned_to():
     point = Point(x=1)
-    point.x = 2
+    point.x = [point]  # type: ignore[assignment]
     assert gc.is_tracked(point)
-
-
-def test_a_validated_assignment_of_atomic_values_keeps_it_untracked():
-    entity = AtomicEntity(name="a")
-    entity.name = "b"
-    entity.total = 5
-    assert entity.changes == {"name": ("a", "b"), "total": (0.0, 5.0)}
 
 
 def test_what_an_instance_holds_dies_with_it():
@@ -596,8 +583,6 @@ def model_that_was_decoded_slowly() -> Any:
         x: int = Field(alias="X")
 
     assert nitro.decode(list[Fresh], '[{"X": 1}]')[0].x == 1
-    with pytest.raises(ValidationError):
-        nitro.decode(dict[str, Fresh], "[]")
     return Fresh
 
 

@@ -1,7 +1,6 @@
 """No operation leaves anything behind: the count of allocated blocks is flat."""
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,14 +9,6 @@ from operations import OCCASIONAL, OPERATIONS
 
 #: What the interpreter may keep for itself at any moment, such as a free list that was refilled.
 TOLERATED = 8
-
-
-@pytest.fixture(autouse=True)
-def _quiet_collector() -> Iterator[None]:
-    """What other tests left behind is gone before the counting starts."""
-    gc.collect()
-    yield
-    gc.collect()
 
 
 def flat(operation: Callable[[], Any], rounds: int, warm_up: int) -> bool:

@@ -32,11 +32,12 @@ class MemoryRepo:
         return self._tables.setdefault(entity_class, {}) if table is None else table
 
     def get(self, entity_class: type[E], key: Any) -> E | None:
-        return self._table(entity_class).get(key)
+        table = self._tables.get(entity_class)
+        return None if table is None else table.get(key)
 
     def find(self, entity_class: type[E], equal: Mapping[str, Any]) -> list[E]:
         with self._lock:
-            entities = list(self._table(entity_class).values())
+            entities = list(self._tables.get(entity_class, {}).values())
         wanted = equal.items()
         return [entity for entity in entities if not wanted or _has(entity, wanted)]
 
@@ -75,8 +76,9 @@ class MemoryRepo:
     def delete(self, entity: Entity) -> None:
         with self._lock:
             table = self._table(type(entity))
-            if not _core.version(entity):
-                raise EntityNotFound(type(entity), identity(entity))
+            own_key = _core.original(entity, type(entity).__nitro_key__)
+            if not _core.version(entity) or own_key not in table:
+                raise EntityNotFound(type(entity), own_key)
             stored = table.pop(self._own_key(table, entity))
             _core.accept_changes(entity, 0)
             if stored is not entity:
