@@ -29,12 +29,15 @@ CASES = tuple(c for c in WRITTEN if class_of(c) is not None and c.name != "still
 # --- the hooks -------------------------------------------------------------------------------------
 
 
+def named_like_pydantics(metaclass: type) -> type:
+    """Error messages name the type of a class, which is no fault."""
+    metaclass.__name__, metaclass.__qualname__ = ModelMetaclass.__name__, ModelMetaclass.__qualname__
+    return metaclass
+
+
+@named_like_pydantics
 class HookedMeta(ModelMetaclass):
     """Lets a stand-in tamper with what the call of a class made."""
-
-    def __init_subclass__(mcs) -> None:
-        # Error messages name the type of a class.
-        mcs.__name__, mcs.__qualname__ = ModelMetaclass.__name__, ModelMetaclass.__qualname__
 
     def __call__(cls, /, *arguments: Any, **values: Any) -> Any:
         made = super().__call__(*arguments, **values)
@@ -44,9 +47,6 @@ class HookedMeta(ModelMetaclass):
 
     def tamper(cls, made: Any, values: dict[str, Any]) -> None:
         pass
-
-
-HookedMeta.__init_subclass__.__func__(HookedMeta)
 
 
 class Hooked(BaseModel, metaclass=HookedMeta):
@@ -78,6 +78,7 @@ def library(model: type[BaseModel], **parts: Any) -> Library:
 def tampered(tamper: Callable[[Any, dict[str, Any]], None]) -> Library:
     """A stand-in whose construction from keywords goes wrong."""
 
+    @named_like_pydantics
     class Meta(HookedMeta):
         def tamper(cls, made, values):
             tamper(made, values)
@@ -155,6 +156,7 @@ def empty_the_input(made, values):
             value.clear()
 
 
+@named_like_pydantics
 class AcceptsNotANumber(HookedMeta):
     """A Decimal that is no number gets in, as in a fast lane that looks at the type alone."""
 
@@ -171,6 +173,7 @@ class NotANumber(Hooked, metaclass=AcceptsNotANumber):
     pass
 
 
+@named_like_pydantics
 class WrongPlace(HookedMeta):
     def __call__(cls, /, *arguments, **values):
         try:
@@ -185,6 +188,7 @@ class ErrorsWithoutPlace(Hooked, metaclass=WrongPlace):
     pass
 
 
+@named_like_pydantics
 class Silent(HookedMeta):
     def __new__(mcs, *arguments, **options):
         with warnings.catch_warnings():
@@ -304,6 +308,7 @@ class NoAttributeErrors(Hooked):
         return field.default if field and not field.is_required() else super().__getattr__(name)
 
 
+@named_like_pydantics
 class IgnoresExtra(HookedMeta):
     def __call__(cls, /, *arguments, **values):
         if cls.model_config.get("extra") == "forbid":

@@ -423,9 +423,17 @@ def test_functions_of_the_module_say_the_same():
     assert order.name == "a"
 
 
-@pytest.mark.parametrize("other", [Line(product="a"), Money(amount=1), BaseModel.model_construct, 5, None, Order], ids=str)
+@pytest.mark.parametrize(
+    "other", [Line(product="a"), Money(amount=1), BaseModel.model_construct, 5, None, Order], ids=str
+)
 def test_only_entities_have_changes(other):
-    for function in (nitro.changes.of, nitro.changes.fields, nitro.changes.exist, nitro.changes.previous, nitro.changes.revert):
+    for function in (
+        nitro.changes.of,
+        nitro.changes.fields,
+        nitro.changes.exist,
+        nitro.changes.previous,
+        nitro.changes.revert,
+    ):
         with pytest.raises(TypeError, match="entit"):
             function(other)
 

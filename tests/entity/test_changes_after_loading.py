@@ -142,10 +142,8 @@ CLASSES: list[type[Any]] = [
 ]  # fmt: skip
 
 
-
 def data() -> dict[str, Any]:
     return {"id": "1", "name": "a", "total": 2.0, "tags": ["x"], "lines": [{"product": "tea", "tags": ["hot"]}]}
-
 
 
 def edited_and_reverted(entity: Any) -> Any:
@@ -192,7 +190,9 @@ WAYS: dict[str, Callable[[type[Any]], Any]] = {
     "partly model_construct": lambda cls: cls.model_construct(name="a"),
     "defaults": lambda cls: cls(name="a"),
     "reverted": lambda cls: edited_and_reverted(cls(**data())),
-    "saved": lambda cls: type(cls)("Saved", (cls,), {"__module__": __name__}, backend=nitro.MemoryRepo())(**data()).save(),
+    "saved": lambda cls: type(cls)("Saved", (cls,), {"__module__": __name__}, backend=nitro.MemoryRepo())(
+        **data()
+    ).save(),
 }
 
 
@@ -289,7 +289,9 @@ def test_a_shallow_copy_shares_containers_and_both_see_the_edit():
 
 @pytest.mark.parametrize("way", COPIES)
 def test_a_copy_of_a_stored_entity_has_its_version(way):
-    cls = type(Entity)("Stored", (Fast,), {"__module__": __name__, "__qualname__": "Stored"}, backend=nitro.MemoryRepo())
+    cls = type(Entity)(
+        "Stored", (Fast,), {"__module__": __name__, "__qualname__": "Stored"}, backend=nitro.MemoryRepo()
+    )
     globals()["Stored"] = cls
     entity = cls(**data()).save()
     entity.total = 5.0

@@ -31,7 +31,9 @@ WANTED = sorted(
 def define(name: str, base: type[Entity] = Entity, **others: Any) -> type[Entity]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return create_model("Order", __base__=base, __cls_kwargs__={"backend": nitro.MemoryRepo()}, **{name: (int, 5), **others})
+        return create_model(
+            "Order", __base__=base, __cls_kwargs__={"backend": nitro.MemoryRepo()}, **{name: (int, 5), **others}
+        )
 
 
 def test_the_names_that_nitro_adds_are_under_test():
@@ -161,7 +163,11 @@ def test_required_fields_stay_required_in_a_class_statement(name):
 
 @pytest.mark.parametrize("name", ADDED)
 def test_a_field_by_an_annotated_declaration_wins(name):
-    namespace: dict[str, Any] = {"__annotations__": {name: "list[int]"}, name: Field(default_factory=list), "__module__": __name__}
+    namespace: dict[str, Any] = {
+        "__annotations__": {name: "list[int]"},
+        name: Field(default_factory=list),
+        "__module__": __name__,
+    }
     order_class = type(Entity)("Order", (Entity,), namespace)
     order = order_class()
     getattr(order, name).append(1)

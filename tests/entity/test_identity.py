@@ -50,7 +50,7 @@ def test_ids_sort_in_the_order_of_their_making():
 def test_every_way_to_make_an_entity_makes_an_id():
     made = [
         Order(),
-        Order(**{"name": "b"}),
+        Order(name="b"),
         Order.model_validate({}),
         Order.model_validate_json("{}"),
         Order.model_construct(),

@@ -161,7 +161,9 @@ def test_reverting_a_deleted_attribute_restores_the_dump():
 
 @pytest.mark.parametrize("count", [1, 30, 63, 64, 65, 66, 100, 300])
 def test_any_number_of_fields(count):
-    fields: dict[str, Any] = {f"f{number}": (list[int] if number % 3 == 0 else int, [] if number % 3 == 0 else 0) for number in range(count)}
+    fields: dict[str, Any] = {
+        f"f{number}": (list[int] if number % 3 == 0 else int, [] if number % 3 == 0 else 0) for number in range(count)
+    }
     Wide = create_model("Wide", __base__=Entity, **fields)
     wide = Wide(f0=[1])
     before, given = wide.model_dump(), set(wide.model_fields_set)

@@ -188,7 +188,9 @@ WIDE = {f"f{number}": [number] if number % 10 == 0 else number for number in ran
 SPECIAL = Order.model_construct(**{**Order(**GOOD).__dict__, "count": "odd"})
 
 
-def refused(error: type[Exception] | tuple[type[Exception], ...], action: Callable[..., Any], *arguments: Any, **keywords: Any) -> None:
+def refused(
+    error: type[Exception] | tuple[type[Exception], ...], action: Callable[..., Any], *arguments: Any, **keywords: Any
+) -> None:
     try:
         action(*arguments, **keywords)
     except error:
@@ -243,7 +245,9 @@ operation("construct, refused, slow")(lambda: refused(ValidationError, Slow, tag
 operation("construct, refused, missing")(lambda: refused(ValidationError, Order))
 operation("construct, refused, positional")(lambda: refused(TypeError, Plain, 1))
 operation("construct, failing factory")(lambda: refused(IndexError, Refusing))
-operation("model_construct")(lambda: (Order.model_construct(name="a"), Plain.model_construct(), Wide.model_construct(f1=1)))
+operation("model_construct")(
+    lambda: (Order.model_construct(name="a"), Plain.model_construct(), Wide.model_construct(f1=1))
+)
 operation("new without values")(lambda: (Order.__new__(Order), Plain.__new__(Plain)))
 operation("validate")(lambda: Order.model_validate(GOOD))
 operation("validate, coerced")(lambda: Order.model_validate(COERCED))
@@ -474,7 +478,9 @@ def async_verbs() -> None:
 
 operation("copy")(lambda: (copy.copy(order), copy.copy(plain), copy.copy(wide), copy.copy(slow)))
 operation("deepcopy")(lambda: (copy.deepcopy(order), copy.deepcopy(plain), copy.deepcopy(slow)))
-operation("model_copy")(lambda: (order.model_copy(), order.model_copy(update={"name": "b", "tags": []}), plain.model_copy(deep=True)))
+operation("model_copy")(
+    lambda: (order.model_copy(), order.model_copy(update={"name": "b", "tags": []}), plain.model_copy(deep=True))
+)
 for _protocol in range(pickle.HIGHEST_PROTOCOL + 1):
     operation(f"pickle {_protocol}")(
         functools.partial(lambda protocol: pickle.loads(pickle.dumps([order, plain, slow, wide], protocol)), _protocol)
@@ -556,4 +562,7 @@ def explain_a_class() -> None:
 
 @occasional
 def refuse_a_class() -> None:
-    refused(nitro.ConfigurationError, lambda: type(Entity)("Odd", (Entity,), {"__annotations__": {"get": int}, "__module__": __name__}))
+    refused(
+        nitro.ConfigurationError,
+        lambda: type(Entity)("Odd", (Entity,), {"__annotations__": {"get": int}, "__module__": __name__}),
+    )

@@ -274,7 +274,11 @@ def by_a_closure() -> Any:
     return node
 
 
-MAKERS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type)]
+MAKERS = [
+    value
+    for value in list(globals().values())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type)
+]
 MAKERS.remove(assert_collected)
 
 
@@ -311,7 +315,11 @@ def test_what_an_instance_holds_dies_with_it():
     class Token:
         pass
 
-    for make in (lambda token: Node(other=token), lambda token: Node(children=[token]), lambda token: Node.model_construct(name=token)):
+    for make in (
+        lambda token: Node(other=token),
+        lambda token: Node(children=[token]),
+        lambda token: Node.model_construct(name=token),
+    ):
         token = Token()
         reference = weakref.ref(token)
         node = make(token)
@@ -513,7 +521,7 @@ def model_that_was_refused() -> Any:
 
 def model_that_was_never_completed() -> Any:
     class Fresh(Model):
-        x: "Missing"  # type: ignore[name-defined]  # noqa: F821
+        x: "Missing"  # type: ignore[name-defined]
 
     return Fresh
 

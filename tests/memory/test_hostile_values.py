@@ -124,7 +124,9 @@ def test_an_equality_that_edits_what_is_compared(action):
     ):
         holder = Holder(items=[0], other=0)
         fill(holder, Meddling(lambda holder=holder: action(holder)))
-        started = Holder(items=list(holder.items), table=dict(holder.table), labels=set(holder.labels), anything=holder.anything)
+        started = Holder(
+            items=list(holder.items), table=dict(holder.table), labels=set(holder.labels), anything=holder.anything
+        )
         for entity in (holder, started):
             entity.name = "x" if hasattr(entity, "name") else "y"
             for question in (
@@ -161,7 +163,12 @@ def test_a_key_whose_hash_and_equality_meddle():
     assert holder.changes
     holder.table = {one: 1}
     holder.table[other] = [2]
-    for question in (lambda: holder.changes, lambda: holder.model_dump(), lambda: holder.revert_changes(), lambda: holder.model_copy(deep=True)):
+    for question in (
+        lambda: holder.changes,
+        lambda: holder.model_dump(),
+        lambda: holder.revert_changes(),
+        lambda: holder.model_copy(deep=True),
+    ):
         try:
             question()
         except (RuntimeError, KeyError):

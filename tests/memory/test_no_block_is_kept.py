@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from counting import growth
 from operations import OCCASIONAL, OPERATIONS
+
+from counting import growth
 
 #: What the interpreter may keep for itself at any moment, such as a free list that was refilled.
 TOLERATED = 8

@@ -45,7 +45,14 @@ WATCHED: list[Any] = [
 
 
 def use_up() -> None:
-    made = [Order(), Order(product="b"), Order.model_validate({}), Order.model_validate_json('{"numbers": [1]}'), Line(), Line(product="x")]
+    made = [
+        Order(),
+        Order(product="b"),
+        Order.model_validate({}),
+        Order.model_validate_json('{"numbers": [1]}'),
+        Line(),
+        Line(product="x"),
+    ]
     for order in made[:4]:
         order.product = "other"
         order.product = DEFAULT_TEXT
@@ -58,7 +65,11 @@ def use_up() -> None:
         vars(order)
         del order.product
     nitro.encode(made)
-    for action in (lambda: Order(product=5), lambda: Order.model_validate_json('{"product": 5}'), lambda: Order.model_validate({"line": 5})):
+    for action in (
+        lambda: Order(product=5),
+        lambda: Order.model_validate_json('{"product": 5}'),
+        lambda: Order.model_validate({"line": 5}),
+    ):
         with pytest.raises(ValidationError):
             action()
 

@@ -97,9 +97,7 @@ def as_pydantic_does(body: Body | None = None, *, on: tuple[str, ...] = ORDINARY
 
 
 def _yielding_lines(body: Body) -> list[str]:
-    return [
-        line.strip() for line in inspect.getsource(body).splitlines() if line.strip().startswith("yield")
-    ]
+    return [line.strip() for line in inspect.getsource(body).splitlines() if line.strip().startswith("yield")]
 
 
 def refusal(action: Callable[..., Any], *arguments: Any, **keywords: Any) -> BaseException:

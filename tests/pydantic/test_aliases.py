@@ -22,7 +22,10 @@ def test_alias(base):
     yield from questions(Order(id="1", customerName="a", theTotal="2"))
     yield refusal(Order, name="a"), refusal(Order, customerName=1), refusal(Order.model_validate, {"name": "a"})
     yield Order.model_validate_json('{"id": "1", "customerName": "a", "plain": "2"}')
-    yield Order.model_validate({"id": "1", "name": "a"}, by_name=True), Order.model_validate({"id": "1", "customerName": "a"}, by_alias=True)
+    yield (
+        Order.model_validate({"id": "1", "name": "a"}, by_name=True),
+        Order.model_validate({"id": "1", "customerName": "a"}, by_alias=True),
+    )
     yield refusal(Order.model_validate, {"customerName": "a"}, by_alias=False, by_name=True)
     order = Order(id="1", customerName="a")
     order.name = "b"
@@ -67,7 +70,12 @@ def test_by_name_and_by_alias(base):
         name: str = Field(alias="theName")
 
     for cls in (Both, Named, Loose):
-        for data in ({"id": "1", "name": "a"}, {"id": "1", "theName": "b"}, {"id": "1", "name": "a", "theName": "b"}, {"theName": "b", "name": 1}):
+        for data in (
+            {"id": "1", "name": "a"},
+            {"id": "1", "theName": "b"},
+            {"id": "1", "name": "a", "theName": "b"},
+            {"theName": "b", "name": 1},
+        ):
             yield with_warnings(cls.model_validate, data), with_warnings(lambda: cls(**data))  # noqa: B023
         yield refusal(cls)
     yield from questions(Both(id="1", name="a"))

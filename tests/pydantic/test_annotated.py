@@ -135,7 +135,9 @@ def test_types_of_pydantic(base):
 def test_serializers_in_annotated(base):
     class Order(base):
         price: Annotated[Decimal, PlainSerializer(float, return_type=float)] = Decimal("1.5")
-        when: Annotated[datetime.datetime, PlainSerializer(lambda v: v.year, when_used="json")] = datetime.datetime(2024, 1, 2)
+        when: Annotated[datetime.datetime, PlainSerializer(lambda v: v.year, when_used="json")] = datetime.datetime(
+            2024, 1, 2
+        )
         wrapped: Annotated[list[int], WrapSerializer(lambda value, handler: [*handler(value), "end"])] = [1]
         both: Annotated[str, AfterValidator(str.upper), PlainSerializer(str.lower)] = "Ab"
 
@@ -154,4 +156,10 @@ def test_generic_aliases_of_annotated(base):
         table: dict[Short, list[Short | None]] = {}
         anything: Annotated[Any, "free"] = None
 
-    yield Order(), Order(names=["a"]), refusal(Order, names=["abcd"]), Order(table={"a": ["b", None]}), refusal(Order, table={"abcd": []})
+    yield (
+        Order(),
+        Order(names=["a"]),
+        refusal(Order, names=["abcd"]),
+        Order(table={"a": ["b", None]}),
+        refusal(Order, table={"abcd": []}),
+    )

@@ -51,7 +51,15 @@ def test_keys_that_are_no_text(base):
         x: int = 0
 
     for cls in (Point, Open, Closed):
-        for data in ({1: 2, "x": 1}, {b"x": 1}, {None: 1, "x": 1}, {("x",): 1, "x": 2}, {Text("x"): 1}, {Text("x"): 1, "x": 2}, {"x": 1, 1.5: 2}):
+        for data in (
+            {1: 2, "x": 1},
+            {b"x": 1},
+            {None: 1, "x": 1},
+            {("x",): 1, "x": 2},
+            {Text("x"): 1},
+            {Text("x"): 1, "x": 2},
+            {"x": 1, 1.5: 2},
+        ):
             yield with_warnings(cls.model_validate, data)
             yield with_warnings(lambda: cls(**data))  # noqa: B023
 
@@ -63,7 +71,12 @@ def test_names_that_are_not_the_same_object(base):
         other_name: int = 0
 
     name = "".join(["some", "_", "name"])
-    yield Point(**{name: 1}), Point.model_validate({name: "1"}), Point(**{Text(name): 1}), Point.model_validate({Text(name): 1})
+    yield (
+        Point(**{name: 1}),
+        Point.model_validate({name: "1"}),
+        Point(**{Text(name): 1}),
+        Point.model_validate({Text(name): 1}),
+    )
     point = Point(some_name=1)
     setattr(point, name, 5)
     setattr(point, Text("other_name"), 6)
@@ -126,7 +139,10 @@ def test_nothing_is_kept_of_what_was_given(base):
 
     given: dict[str, Any] = {"items": [1], "table": {"a": [1]}, "anything": [1], "bag": {1}, "pair": (1,)}
     for holder in (Holder(**given), Holder.model_validate(given)):
-        yield [getattr(holder, name) is value for name, value in given.items()], holder.table["a"] is given["table"]["a"]
+        yield (
+            [getattr(holder, name) is value for name, value in given.items()],
+            holder.table["a"] is given["table"]["a"],
+        )
     holder = Holder()
     for name, value in given.items():
         setattr(holder, name, value)
@@ -141,9 +157,20 @@ def test_the_other_options_of_validation(base):
         x: int
         y: int = 0
 
-    yield Point.model_validate({"x": 1}, context={"a": 1}), Point.model_validate(obj={"x": 1}), refusal(Point.model_validate, {"x": 1}, nonsense=1)
-    yield Point.model_validate_strings({"x": "1"}), refusal(Point.model_validate_strings, {"x": "a"}), Point.model_validate_json(json_data="{\"x\": 1}")
-    yield refusal(Point.model_validate, {"x": 1}, by_alias=False, by_name=False), refusal(Point.model_validate, {"x": 1}, extra="wrong")
+    yield (
+        Point.model_validate({"x": 1}, context={"a": 1}),
+        Point.model_validate(obj={"x": 1}),
+        refusal(Point.model_validate, {"x": 1}, nonsense=1),
+    )
+    yield (
+        Point.model_validate_strings({"x": "1"}),
+        refusal(Point.model_validate_strings, {"x": "a"}),
+        Point.model_validate_json(json_data='{"x": 1}'),
+    )
+    yield (
+        refusal(Point.model_validate, {"x": 1}, by_alias=False, by_name=False),
+        refusal(Point.model_validate, {"x": 1}, extra="wrong"),
+    )
 
 
 @as_pydantic_does
@@ -158,7 +185,11 @@ def test_errors_count_name_and_explain(base):
 
     error = refusal(Order, name=1, lines=[{"quantity": "x"}, {}], by_name={"a": 5})
     yield error, error.error_count(), error.title, error.json(include_url=False), repr(error)
-    yield error.errors(include_url=False, include_input=False, include_context=False), error.__cause__, error.__context__
+    yield (
+        error.errors(include_url=False, include_input=False, include_context=False),
+        error.__cause__,
+        error.__context__,
+    )
     yield refusal(Order.model_validate, {"name": 1}), refusal(Order.model_validate_json, '{"name": 1, "lines": [{}]}')
 
 
@@ -167,5 +198,17 @@ def test_a_class_without_fields(base):
     class Empty(base):
         pass
 
-    yield Empty(), Empty.model_validate({}), Empty.model_validate_json("{}"), Empty(x=1), refusal(Empty, 5), refusal(Empty.model_validate, 5)
-    yield Empty().model_dump(), Empty().model_dump_json(), Empty.model_construct(), with_warnings(setattr, Empty(), "x", 1)
+    yield (
+        Empty(),
+        Empty.model_validate({}),
+        Empty.model_validate_json("{}"),
+        Empty(x=1),
+        refusal(Empty, 5),
+        refusal(Empty.model_validate, 5),
+    )
+    yield (
+        Empty().model_dump(),
+        Empty().model_dump_json(),
+        Empty.model_construct(),
+        with_warnings(setattr, Empty(), "x", 1),
+    )

@@ -22,7 +22,11 @@ def test_a_base_model_contains_them(base):
         first: Line | None = None
         by_name: dict[str, Line] = {}
 
-    order = Order(lines=[{"product": "a", "quantity": "2"}, Line(product="b")], first={"product": "c"}, by_name={"d": {"product": "e"}})
+    order = Order(
+        lines=[{"product": "a", "quantity": "2"}, Line(product="b")],
+        first={"product": "c"},
+        by_name={"d": {"product": "e"}},
+    )
     yield order, order.model_dump(), order.model_dump_json(), Order.model_json_schema()
     yield Order.model_validate_json(order.model_dump_json()) == order, refusal(Order, lines=[{"product": 1}])
     yield refusal(Order.model_validate_json, '{"first": {}}'), order.model_copy(deep=True) == order
@@ -115,4 +119,6 @@ def test_equal_bodies_on_both_read_one_anothers_dumps(ours, theirs):
     our_class, their_class = define(ours), define(theirs)
     ours_made = our_class(id="1", lines=[{"id": "2", "product": "a", "tags": ["x"]}])
     assert described(their_class.model_validate(ours_made.model_dump())) == described(ours_made)
-    assert described(our_class.model_validate_json(their_class(id="1").model_dump_json())) == described(our_class(id="1", lines=[]))
+    assert described(our_class.model_validate_json(their_class(id="1").model_dump_json())) == described(
+        our_class(id="1", lines=[])
+    )

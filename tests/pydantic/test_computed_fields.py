@@ -158,7 +158,11 @@ def test_properties_with_and_without_setters(base):
     person = Person(id="1")
     person.name = "c d"
     yield person, person.name, person.model_fields_set
-    yield refusal(setattr, person, "fixed", 2), refusal(setattr, person, "name", "one"), refusal(delattr, person, "fixed")
+    yield (
+        refusal(setattr, person, "fixed", 2),
+        refusal(setattr, person, "name", "one"),
+        refusal(delattr, person, "fixed"),
+    )
     yield person.model_dump_json(), Person(id="1", name="x y", fixed=3)
 
 

@@ -3,10 +3,11 @@
 import copy
 from typing import Any
 
-import nitro
 import pytest
 from parity import as_pydantic_does, refusal
 from pydantic import ConfigDict, Field, PrivateAttr
+
+import nitro
 
 
 @as_pydantic_does

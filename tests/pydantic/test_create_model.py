@@ -67,7 +67,11 @@ def test_many_models_are_created(base):
 
 def test_create_model_makes_entities():
     Order = create_model(
-        "Order", __base__=nitro.Entity, __cls_kwargs__={"backend": nitro.MemoryRepo()}, name=(str, ...), tags=(list[str], [])
+        "Order",
+        __base__=nitro.Entity,
+        __cls_kwargs__={"backend": nitro.MemoryRepo()},
+        name=(str, ...),
+        tags=(list[str], []),
     )
     order = Order(name="a").save()
     assert Order.get(order.id) is order

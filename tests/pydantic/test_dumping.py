@@ -9,10 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import nitro
 import pytest
 from parity import as_pydantic_does, refusal, with_warnings
 from pydantic import ConfigDict, Field, Json, SecretStr, SerializeAsAny
+
+import nitro
 
 
 class Colour(enum.Enum):

@@ -15,9 +15,19 @@ def test_every_setting(base, extra):
             x: int
             y: int = 0
 
-        for data in ({"x": 1}, {"x": 1, "z": 2}, {"x": "1", "z": [1], "w": None}, {"z": 1}, {"x": "a", "z": 1}, {"x": 1, "_p": 3}):
+        for data in (
+            {"x": 1},
+            {"x": 1, "z": 2},
+            {"x": "1", "z": [1], "w": None},
+            {"z": 1},
+            {"x": "a", "z": 1},
+            {"x": 1, "_p": 3},
+        ):
             yield with_warnings(lambda: Point(**data))  # noqa: B023
-            yield with_warnings(Point.model_validate, data), with_warnings(Point.model_validate_json, repr(data).replace("'", '"').replace("None", "null"))
+            yield (
+                with_warnings(Point.model_validate, data),
+                with_warnings(Point.model_validate_json, repr(data).replace("'", '"').replace("None", "null")),
+            )
             for other in ("allow", "forbid", "ignore"):
                 yield with_warnings(Point.model_validate, data, extra=other)
                 yield with_warnings(Point.model_validate_json, '{"x": 1, "z": 2}', extra=other)
@@ -42,7 +52,13 @@ def test_extra_values_are_values_like_others(base):
     made.a = 2
     made.c = 3
     made.b.append(2)
-    yield made, made.model_dump(), made.model_dump_json(), made.model_dump(exclude={"a"}), made.model_dump(exclude_unset=True)
+    yield (
+        made,
+        made.model_dump(),
+        made.model_dump_json(),
+        made.model_dump(exclude={"a"}),
+        made.model_dump(exclude_unset=True),
+    )
     del made.a
     yield made, refusal(lambda: made.a), made == Open(b=[1, 2], c=3)
     made.model_extra["d"] = 4
@@ -85,7 +101,11 @@ def test_assigning_what_is_no_field(base):
 
     point = Point()
     yield refusal(setattr, point, "z", 1), refusal(setattr, point, "limit", 1), refusal(delattr, point, "z")
-    yield refusal(lambda: point.z), with_warnings(setattr, point, "model_config", {}), with_warnings(setattr, point, "model_dump", 1)
+    yield (
+        refusal(lambda: point.z),
+        with_warnings(setattr, point, "model_config", {}),
+        with_warnings(setattr, point, "model_dump", 1),
+    )
     yield with_warnings(setattr, point, "__dict__", {"x": 7}), point
     yield refusal(setattr, point, "__dict__", 5), with_warnings(object.__setattr__, point, "w", 1), point.__dict__
 

@@ -105,7 +105,18 @@ def application(base: type[BaseModel]) -> FastAPI:
 
 REQUESTS: list[Request] = [
     ("POST", "/orders", {"json": {"id": "1", "customerName": "a"}}),
-    ("POST", "/orders", {"json": {"id": "1", "customerName": "a", "lines": [{"id": "2", "product": "b", "quantity": "3"}], "when": "2024-01-02T00:00:00Z"}}),
+    (
+        "POST",
+        "/orders",
+        {
+            "json": {
+                "id": "1",
+                "customerName": "a",
+                "lines": [{"id": "2", "product": "b", "quantity": "3"}],
+                "when": "2024-01-02T00:00:00Z",
+            }
+        },
+    ),
     ("POST", "/orders", {"json": {"customer_name": "a"}}),
     ("POST", "/orders", {"json": {"customerName": 1, "lines": [{"product": "a", "quantity": 0}, 5]}}),
     ("POST", "/orders", {"content": b"{nonsense"}),
@@ -126,7 +137,9 @@ REQUESTS: list[Request] = [
 ]
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(nitro.Model, BaseModel), (nitro.Entity, PydanticEntity)], ids=["Model", "Entity"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(nitro.Model, BaseModel), (nitro.Entity, PydanticEntity)], ids=["Model", "Entity"]
+)
 def test_requests_and_responses(ours, theirs):
     found, expected = answers(application(ours), REQUESTS), answers(application(theirs), REQUESTS)
     assert {answer.status_code for answer in expected} == {200, 422, 500}
@@ -134,7 +147,9 @@ def test_requests_and_responses(ours, theirs):
         assert (ours_answer.status_code, ours_answer.text) == (theirs_answer.status_code, theirs_answer.text), request
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(nitro.Model, BaseModel), (nitro.Entity, PydanticEntity)], ids=["Model", "Entity"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(nitro.Model, BaseModel), (nitro.Entity, PydanticEntity)], ids=["Model", "Entity"]
+)
 def test_the_openapi_document(ours, theirs):
     assert application(ours).openapi() == application(theirs).openapi()
 

@@ -28,7 +28,11 @@ def test_any_name(name):
         if isinstance(cls, type) and name in cls.model_fields:
             made = cls(**{name: "5"})
             yield made, getattr(made, name), made.model_dump(), made.model_dump_json()
-            yield cls.model_validate({name: 6}), cls.model_validate_json(f'{{"{name}": 7}}'), with_warnings(cls.model_validate, {name: "x"})
+            yield (
+                cls.model_validate({name: 6}),
+                cls.model_validate_json(f'{{"{name}": 7}}'),
+                with_warnings(cls.model_validate, {name: "x"}),
+            )
             setattr(made, name, 8)
             yield made, made.model_fields_set, made.model_copy(update={name: 9}), cls(), hasattr(cls, name)
 
@@ -36,7 +40,20 @@ def test_any_name(name):
         body(base)
 
 
-SHADOWING = ["copy", "json", "dict", "schema", "validate", "construct", "fields", "parse_obj", "from_orm", "model_dump", "model_fields_set", "model_config"]
+SHADOWING = [
+    "copy",
+    "json",
+    "dict",
+    "schema",
+    "validate",
+    "construct",
+    "fields",
+    "parse_obj",
+    "from_orm",
+    "model_dump",
+    "model_fields_set",
+    "model_config",
+]
 
 
 @pytest.mark.parametrize("name", SHADOWING)
@@ -60,7 +77,7 @@ def test_names_of_pydantic(name):
 def test_keywords_of_the_language_by_alias(base):
     fields = {f"{word}_": (int, Field(default=0, alias=word)) for word in keyword.kwlist}
     cls = create_model("Words", __base__=base, **fields)
-    made = cls(**{word: 3 for word in keyword.kwlist})
+    made = cls(**dict.fromkeys(keyword.kwlist, 3))
     assert made.class_ == made.None_ == 3
     assert made.model_dump(by_alias=True, exclude={"id"}) == dict.fromkeys(keyword.kwlist, 3)
 

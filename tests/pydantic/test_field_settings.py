@@ -3,7 +3,7 @@
 import datetime
 import enum
 from decimal import Decimal
-from typing import Any, Optional
+from typing import Any
 
 from parity import as_pydantic_does, refusal, with_warnings
 from pydantic import ConfigDict, Field
@@ -60,7 +60,7 @@ def test_defaults_of_every_kind(base):
         fresh: dict[str, list[int]] = Field(default_factory=dict)
         counted: int = Field(default_factory=lambda: next(counter))
         from_data: int = Field(default_factory=lambda data: data["counted"] * 2)
-        nothing: Optional[int] = None
+        nothing: int | None = None
         text: str = Field("positional")
         table: dict[str, list[int]] = {"a": [1]}
         pair: tuple[int, list[int]] = (1, [2])
@@ -69,7 +69,12 @@ def test_defaults_of_every_kind(base):
 
     one, other = Order(), Order()
     yield one, other
-    yield one.shared is other.shared, one.shared[0] is inner, one.table is other.table, one.table["a"] is other.table["a"]
+    yield (
+        one.shared is other.shared,
+        one.shared[0] is inner,
+        one.table is other.table,
+        one.table["a"] is other.table["a"],
+    )
     yield one.pair is other.pair, one.pair[1] is other.pair[1], one.of_set is other.of_set, one.fresh is other.fresh
     one.shared[0].append(5)
     one.table["a"].append(5)
@@ -92,7 +97,12 @@ def test_a_factory_that_fails(base):
     class Other(base):
         x: int = Field(default_factory=refuse)
 
-    yield with_warnings(Order), with_warnings(Other), with_warnings(Order.model_validate, {}), with_warnings(Other.model_validate_json, "{}")
+    yield (
+        with_warnings(Order),
+        with_warnings(Other),
+        with_warnings(Order.model_validate, {}),
+        with_warnings(Other.model_validate_json, "{}"),
+    )
     yield Order(x=1), with_warnings(Order.model_construct)
 
 
@@ -105,7 +115,13 @@ def test_use_enum_values(base):
         maybe: Colour | None = Field(default=Colour.RED, validate_default=True)
 
     order = Order(colour="blue", colours=["red", Colour.BLUE])
-    yield order, Order(), order.model_dump_json(), with_warnings(Order().model_dump_json), refusal(Order, colour="green")
+    yield (
+        order,
+        Order(),
+        order.model_dump_json(),
+        with_warnings(Order().model_dump_json),
+        refusal(Order, colour="green"),
+    )
     order.colour = Colour.RED
     yield order
 
@@ -131,7 +147,14 @@ def test_repr_exclude_and_init(base):
         out: int = Field(default=2, exclude=True)
         title: str = Field(default="a", title="The title", description="d", examples=["b"], json_schema_extra={"x": 1})
 
-    yield Order(), repr(Order()), Order().model_dump(), Order().model_dump_json(), Order(out=5).out, Order.model_json_schema()
+    yield (
+        Order(),
+        repr(Order()),
+        Order().model_dump(),
+        Order().model_dump_json(),
+        Order(out=5).out,
+        Order.model_json_schema(),
+    )
     yield {name: (info.title, info.description, info.exclude) for name, info in Order.model_fields.items()}
 
 
@@ -143,7 +166,11 @@ def test_the_information_on_fields(base):
 
     yield {name: repr(info) for name, info in Order.model_fields.items() if name != "id"}
     yield Order.model_fields["x"].is_required(), Order.model_fields["y"].get_default(call_default_factory=True)
-    yield type(Order.model_fields["x"]) is FieldInfo, Order.model_computed_fields, Order(x=1).__pydantic_decorators__ is Order.__pydantic_decorators__
+    yield (
+        type(Order.model_fields["x"]) is FieldInfo,
+        Order.model_computed_fields,
+        Order(x=1).__pydantic_decorators__ is Order.__pydantic_decorators__,
+    )
     yield with_warnings(lambda: Order(x=1).model_fields)[1]
 
 

@@ -82,7 +82,9 @@ def test_mutual_recursion(base):
         sequels: list["Book"] = []
 
     Author.model_rebuild()
-    author = Author(id="1", name="a", books=[{"id": "2", "title": "t", "author": {"id": "3", "name": "b"}, "sequels": []}])
+    author = Author(
+        id="1", name="a", books=[{"id": "2", "title": "t", "author": {"id": "3", "name": "b"}, "sequels": []}]
+    )
     yield author, author.model_dump(), author.model_dump_json(), type(author.books[0]) is Book
     yield refusal(Author, name="a", books=[{"title": "t", "author": {"name": 3}}])
     author.books.append(Book(id="4", title="u", author=author))

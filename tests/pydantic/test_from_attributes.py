@@ -59,7 +59,10 @@ def test_reading_attributes_only_when_asked(base):
         order: Order
 
     yield refusal(Order.model_validate, Row()), Order.model_validate(Row(), from_attributes=True)
-    yield refusal(Holder.model_validate, {"order": Row()}), Holder.model_validate({"order": Row()}, from_attributes=True)
+    yield (
+        refusal(Holder.model_validate, {"order": Row()}),
+        Holder.model_validate({"order": Row()}, from_attributes=True),
+    )
     yield Holder.model_validate(SimpleNamespace(order=Row()), from_attributes=True)
 
 
@@ -70,7 +73,10 @@ def test_aliases_name_the_attributes(base):
         x: int = Field(alias="value")
         y: int = Field(default=0, validation_alias=AliasPath("inner", "deep"))
 
-    yield Order.model_validate(SimpleNamespace(value="1", inner={"deep": 5})), refusal(Order.model_validate, SimpleNamespace(x=1))
+    yield (
+        Order.model_validate(SimpleNamespace(value="1", inner={"deep": 5})),
+        refusal(Order.model_validate, SimpleNamespace(x=1)),
+    )
 
 
 @as_pydantic_does
@@ -87,4 +93,7 @@ def test_from_another_model(base):
         x: int
 
     yield Target.model_validate(Source(id="1", x=1)), refusal(Cousin.model_validate, Source(id="1", x=1))
-    yield Target.model_validate(Target(x=1)), with_warnings(Cousin.model_validate, Source(id="1", x=1), from_attributes=True)
+    yield (
+        Target.model_validate(Target(x=1)),
+        with_warnings(Cousin.model_validate, Source(id="1", x=1), from_attributes=True),
+    )

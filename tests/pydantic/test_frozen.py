@@ -1,6 +1,6 @@
 """Frozen classes and frozen fields."""
 
-from parity import as_pydantic_does, refusal, with_warnings
+from parity import as_pydantic_does, refusal
 from pydantic import ConfigDict, Field
 
 EVERY = ("Model", "validated Model", "Entity", "ValueObject")
@@ -14,7 +14,11 @@ def test_a_frozen_class(base):
         tags: list[str] = []
 
     money = Money(amount="1")
-    yield refusal(setattr, money, "amount", 2), refusal(setattr, money, "amount", "x"), refusal(setattr, money, "other", 1)
+    yield (
+        refusal(setattr, money, "amount", 2),
+        refusal(setattr, money, "amount", "x"),
+        refusal(setattr, money, "other", 1),
+    )
     yield refusal(delattr, money, "amount"), refusal(delattr, money, "other")
     yield money, money.model_dump(), money.model_dump_json(), money.model_fields_set
     money.tags.append("a")
@@ -58,7 +62,11 @@ def test_thawed_and_frozen_by_subclasses(base):
     thawed = Thawed(x=1)
     thawed.x = 5
     yield thawed, thawed.__hash__ is None, hash(Again(id="1", x=1)) == hash(Again(id="1", x=1))
-    yield refusal(setattr, Frozen(x=1), "x", 1), refusal(setattr, Again(x=1), "x", 1), refusal(setattr, FieldFrozen(x=1), "x", 1)
+    yield (
+        refusal(setattr, Frozen(x=1), "x", 1),
+        refusal(setattr, Again(x=1), "x", 1),
+        refusal(setattr, FieldFrozen(x=1), "x", 1),
+    )
 
 
 @as_pydantic_does

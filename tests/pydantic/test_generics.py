@@ -88,7 +88,11 @@ def test_bounds_constraints_and_unions(base):
     yield Holder[Item](id="1", item={"id": "2", "name": "a"}), refusal(Holder[Item], item=1)
     yield Holder(id="1", item=Item(id="2", name="a")), refusal(Holder, item=1)
     yield Limited(id="1", number="1.5"), Limited[int](id="1", number="1"), refusal(Limited, number="a")
-    yield Response[Item](id="1", data={"id": "2", "name": "a"}), Response[Item](id="1"), Response[list[Item]](id="1", data=[])
+    yield (
+        Response[Item](id="1", data={"id": "2", "name": "a"}),
+        Response[Item](id="1"),
+        Response[list[Item]](id="1", data=[]),
+    )
     yield Response[int | str](id="1", data="1"), Response[int | str](id="1", data=1)
 
 
@@ -149,7 +153,9 @@ def test_an_instance_of_the_unparametrised_class_is_taken(base):
 
     yield Shelf(id="1", box=Box(id="2", content="3")), refusal(Shelf, box=Box(id="2", content="x"))
     yield Shelf(id="1", box=Box[int](id="2", content=3)), Shelf(id="1", box=Box[Any](id="2", content=3))
-    shelf = Shelf(id="1", box=Box[int](id="2", content=3), any_box=Box[str](id="3", content="a"), same=Box[int](id="4", content=1))
+    shelf = Shelf(
+        id="1", box=Box[int](id="2", content=3), any_box=Box[str](id="3", content="a"), same=Box[int](id="4", content=1)
+    )
     yield shelf, shelf.model_dump_json()
 
 

@@ -39,7 +39,9 @@ def test_signatures(base):
     yield inspect.signature(Point).bind(x=1).arguments, str(inspect.signature(Point).return_annotation)
 
 
-@pytest.mark.parametrize("name", ["model_validate", "model_validate_json", "model_dump", "model_dump_json", "model_copy", "model_construct"])
+@pytest.mark.parametrize(
+    "name", ["model_validate", "model_validate_json", "model_dump", "model_dump_json", "model_copy", "model_construct"]
+)
 @pytest.mark.parametrize("base", [nitro.Model, nitro.Entity])
 def test_the_methods_have_the_parameters_of_pydantic(base, name):
     def parameters(cls: type) -> list[tuple[str, str, Any]]:
@@ -110,7 +112,14 @@ def test_every_attribute_of_base_model_is_there(base):
 
 @pytest.mark.parametrize("base", [nitro.Model, nitro.Entity])
 def test_documented_methods_have_their_documentation(base):
-    for name in ("model_validate", "model_validate_json", "model_dump", "model_dump_json", "__setattr__", "__delattr__"):
+    for name in (
+        "model_validate",
+        "model_validate_json",
+        "model_dump",
+        "model_dump_json",
+        "__setattr__",
+        "__delattr__",
+    ):
         assert inspect.getdoc(getattr(base, name))
 
 

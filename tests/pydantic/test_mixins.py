@@ -44,7 +44,12 @@ def test_abstract_classes(base):
         yield refusal(cls), refusal(cls, name="a"), refusal(cls, name=1), refusal(cls.__new__, cls)
         yield with_warnings(cls.model_validate, {}), with_warnings(cls.model_validate_json, "{}")
         yield with_warnings(cls.model_construct), with_warnings(cls.model_validate, {"name": 1})
-    yield Square(side="2"), Square(side=2).area(), Square(side=2).edges, Square.model_validate_json('{"side": 3}').area()
+    yield (
+        Square(side="2"),
+        Square(side=2).area(),
+        Square(side=2).edges,
+        Square.model_validate_json('{"side": 3}').area(),
+    )
     yield isinstance(Square(side=1), Shape), issubclass(Square, abc.ABC), refusal(Square, side="a")
 
     class Holder(base):
@@ -121,6 +126,7 @@ class WithSlots:
 @as_pydantic_does
 def test_plain_mixins(base):
     for bases in ((Greeting, base), (base, Greeting), (Slotted, base), (base, Slotted), (Greeting, Slotted, base)):
+
         class Person(*bases):
             name: str
             age: int = 0
@@ -242,7 +248,17 @@ def test_operators_defined_by_the_class(base):
             return iter([self.amount])
 
     one, two = Money(amount=1), Money(amount="2")
-    yield one + two, sorted([two, one]), bool(Money(amount=0)), len(two), one["amount"], 2 in two, two(3), int(one), list(one)
+    yield (
+        one + two,
+        sorted([two, one]),
+        bool(Money(amount=0)),
+        len(two),
+        one["amount"],
+        2 in two,
+        two(3),
+        int(one),
+        list(one),
+    )
     with two as entered:
         yield entered
     yield two, one.model_dump(), one.model_dump_json(), dict(Money(amount=3).__dict__)

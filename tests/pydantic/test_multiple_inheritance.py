@@ -94,7 +94,13 @@ def test_overridden_methods_are_respected(order):
     def questions(cls: Any) -> Any:
         calls.clear()
         made = cls.model_validate({})
-        yield made, cls.model_validate_json("{}"), made.model_dump(), made.model_dump(mode="json"), made.model_dump_json()
+        yield (
+            made,
+            cls.model_validate_json("{}"),
+            made.model_dump(),
+            made.model_dump(mode="json"),
+            made.model_dump_json(),
+        )
         made.x = 5
         made.own = 6
         yield made == cls(x=5, own=6), repr(made), made.model_copy(), calls

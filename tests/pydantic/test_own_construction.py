@@ -90,7 +90,14 @@ def test_an_init_of_a_mixin(base):
     class Behind(base, Counting):
         x: int = 0
 
-    yield Before(x="1"), Counting.made, Before.model_validate({"x": 2}), Counting.made, refusal(Before, x="a"), Counting.made
+    yield (
+        Before(x="1"),
+        Counting.made,
+        Before.model_validate({"x": 2}),
+        Counting.made,
+        refusal(Before, x="a"),
+        Counting.made,
+    )
     yield Behind(x="1"), Counting.made, Before.model_validate_json("{}"), Counting.made
 
 
@@ -140,7 +147,12 @@ def test_a_new_that_gives_an_instance_of_a_subclass(base):
     class Round(Shape):
         radius: int = 1
 
-    yield Shape(kind="round"), Shape(), type(Shape(kind="round")).__name__, Shape(kind="round", radius="3").model_dump_json()
+    yield (
+        Shape(kind="round"),
+        Shape(),
+        type(Shape(kind="round")).__name__,
+        Shape(kind="round", radius="3").model_dump_json(),
+    )
 
 
 @as_pydantic_does

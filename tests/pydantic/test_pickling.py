@@ -7,10 +7,11 @@ import subprocess
 import sys
 from typing import Annotated, Any, Generic, TypeVar
 
-import nitro
 import pytest
 from parity import PydanticEntity, described, refusal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel
+
+import nitro
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 T = TypeVar("T")
@@ -271,13 +272,10 @@ def test_another_process_reads_a_pickle():
         "sys.stdout.buffer.write(pickle.dumps(order))\n"
     )
     reader = class_source + (
-        "order = pickle.loads(sys.stdin.buffer.read())\n"
-        "print(order.at, order.lines, order.changes)\n"
+        "order = pickle.loads(sys.stdin.buffer.read())\nprint(order.at, order.lines, order.changes)\n"
     )
     written = subprocess.run([sys.executable, "-c", writer], capture_output=True, check=True)
-    read = subprocess.run(
-        [sys.executable, "-c", reader], input=written.stdout, capture_output=True, check=True
-    )
+    read = subprocess.run([sys.executable, "-c", reader], input=written.stdout, capture_output=True, check=True)
     assert read.stdout.decode().strip() == "2024-01-02 00:00:00 [1, 2] {'lines': ([1], [1, 2])}"
 
 

@@ -39,7 +39,7 @@ def test_private_attributes_of_every_way_to_make_an_instance(base):
 
     made = [
         Order(name="a"),
-        Order(**{"name": "a"}),
+        Order(name="a"),
         Order.model_validate({"name": "a"}),
         Order.model_validate_json('{"name": "a"}'),
         Order.model_construct(name="a"),
@@ -70,7 +70,7 @@ def test_model_post_init(base):
             self.name = self.name.upper()
 
     for cls in (Order, Loud):
-        yield cls(name="abc"), cls(**{"name": "abc"})
+        yield cls(name="abc"), cls(name="abc")
         yield cls.model_validate({"name": "abc"}, context={"a": 1}), cls.model_validate_json('{"name": "abc"}')
         yield cls.model_construct(name="abc"), copy.deepcopy(cls(name="abc")), cls(name="abc").model_copy()
         yield cls(name="abc").model_fields_set, refusal(cls, name=1)

@@ -3,7 +3,6 @@
 import datetime
 from typing import Any
 
-import nitro
 from parity import as_pydantic_does, refusal, with_warnings
 from pydantic import (
     ConfigDict,
@@ -13,6 +12,8 @@ from pydantic import (
     field_serializer,
     model_serializer,
 )
+
+import nitro
 
 
 @as_pydantic_does
@@ -138,7 +139,11 @@ def test_polymorphic_serialization(base):
         pet: Animal = Dog(id="1")
 
     owner = Owner(pet=Dog())
-    yield owner.model_dump(), owner.model_dump(polymorphic_serialization=True), owner.model_dump_json(polymorphic_serialization=True)
+    yield (
+        owner.model_dump(),
+        owner.model_dump(polymorphic_serialization=True),
+        owner.model_dump_json(polymorphic_serialization=True),
+    )
     yield Free().model_dump(), Free().model_dump_json(), nitro.encode(Free())
 
 

@@ -119,6 +119,7 @@ def test_instances_can_be_validated_again(base):
         x: int
 
     for setting in ("never", "always", "subclass-instances"):
+
         class Checked(base):
             model_config = ConfigDict(revalidate_instances=setting)
             x: int
@@ -152,5 +153,8 @@ def test_type_adapters_with_their_own_settings(base):
         x: int
 
     adapter = TypeAdapter(dict[str, Point], config=ConfigDict(strict=True))
-    yield with_warnings(adapter.validate_python, {"a": {"x": "1"}}), with_warnings(adapter.validate_json, '{"a": {"x": "1"}}')
+    yield (
+        with_warnings(adapter.validate_python, {"a": {"x": "1"}}),
+        with_warnings(adapter.validate_json, '{"a": {"x": "1"}}'),
+    )
     yield with_warnings(adapter.validate_python, {"a": {"x": "1"}}, strict=True)

@@ -26,7 +26,12 @@ def test_fields_are_added_and_replaced(base):
         y: Any
         w: list[int] = []
 
-    for cls, data in ((Parent, {"x": "1"}), (Child, {"x": "1", "z": "2"}), (Grandchild, {"y": [1]}), (Grandchild, {"x": 1})):
+    for cls, data in (
+        (Parent, {"x": "1"}),
+        (Child, {"x": "1", "z": "2"}),
+        (Grandchild, {"y": [1]}),
+        (Grandchild, {"x": 1}),
+    ):
         yield with_warnings(lambda: cls(**data)), with_warnings(cls.model_validate, data), list(cls.model_fields)  # noqa: B023
     yield refusal(Child, x=1, kind="parent"), Child(x=1).model_dump_json(), Grandchild(y=1).model_dump_json()
     child = Child(x=1)
@@ -175,7 +180,13 @@ def test_super_calls_of_overridden_methods(base):
         made = cls.model_validate(3)
         yield made, repr(made), made.model_dump(), made.model_dump(exclude={"id"}), made.model_dump_json(), list(made)
         made.x = 5
-        yield made, made.model_copy(), made == made.model_copy(), cls.model_validate_json(""), cls.model_validate({"x": "7"})
+        yield (
+            made,
+            made.model_copy(),
+            made == made.model_copy(),
+            cls.model_validate_json(""),
+            cls.model_validate({"x": "7"}),
+        )
         del made.x
         yield with_warnings(lambda: made.x)  # noqa: B023
 
@@ -217,4 +228,9 @@ def test_diamonds(base):
     class Bottom(Left, Right):
         d: int = 4
 
-    yield Bottom(), list(Bottom.model_fields), Bottom(a="5", d="6").model_dump_json(), [c.__name__ for c in Bottom.__mro__[:4]]
+    yield (
+        Bottom(),
+        list(Bottom.model_fields),
+        Bottom(a="5", d="6").model_dump_json(),
+        [c.__name__ for c in Bottom.__mro__[:4]],
+    )

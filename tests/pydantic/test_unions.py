@@ -34,7 +34,9 @@ def test_discriminated_unions(base):
         pets: list[Annotated[Cat | Dog, Field(discriminator="kind")]] = []
         maybe: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
 
-    owner = Owner(id="1", pet={"id": "2", "kind": "cat"}, pets=[Dog(id="3"), {"id": "4", "kind": "hound", "barks": "no"}])
+    owner = Owner(
+        id="1", pet={"id": "2", "kind": "cat"}, pets=[Dog(id="3"), {"id": "4", "kind": "hound", "barks": "no"}]
+    )
     yield owner, owner.model_dump(), owner.model_dump_json()
     yield Owner(id="1", pet=Cat(id="2", kind="cat"))
     yield refusal(Owner, pet={"kind": "fish"}), refusal(Owner, pet={}), refusal(Owner, pet=1)
@@ -62,9 +64,7 @@ def test_nested_and_callable_discriminators(base):
 
     class Thing(base):
         nested: Annotated[Animal | Rock, Field(discriminator="kind")]
-        called: Annotated[
-            Annotated[Cat, Tag("animal")] | Annotated[Rock, Tag("rock")], Discriminator(tag_of)
-        ] = None
+        called: Annotated[Annotated[Cat, Tag("animal")] | Annotated[Rock, Tag("rock")], Discriminator(tag_of)] = None
 
     thing = Thing(id="1", nested={"id": "2", "kind": "dog"}, called={"id": "3"})
     yield thing, thing.model_dump_json()
@@ -129,7 +129,12 @@ def test_a_union_of_a_class_and_its_subclass(base):
         either: Animal | Dog
         turned: Dog | Animal
 
-    for given in ({"id": "2", "name": "a"}, {"id": "2", "name": "a", "breed": "b"}, Dog(id="2", name="a"), Animal(id="2", name="a")):
+    for given in (
+        {"id": "2", "name": "a"},
+        {"id": "2", "name": "a", "breed": "b"},
+        Dog(id="2", name="a"),
+        Animal(id="2", name="a"),
+    ):
         holder = Holder(id="1", either=given, turned=given)
         yield holder, holder.model_dump(), holder.model_dump_json()
 

@@ -312,11 +312,11 @@ def test_the_decorators_of_version_1_still_work(base):
             y: int = 0
 
             @validator("x", pre=True)
-            def grow(cls, value):  # noqa: N805
+            def grow(cls, value):
                 return int(value) + 1
 
             @root_validator(skip_on_failure=True)
-            def sum(cls, values):  # noqa: N805
+            def sum(cls, values):
                 values["y"] = values["x"] * 2
                 return values
 

@@ -86,7 +86,10 @@ def test_instances_pass_through_unchanged(base):
 
     point = Point(x=1)
     point.__dict__["x"] = "not checked"
-    yield TypeAdapter(Point).validate_python(point) is point, TypeAdapter(list[Point]).validate_python([point])[0] is point
+    yield (
+        TypeAdapter(Point).validate_python(point) is point,
+        TypeAdapter(list[Point]).validate_python([point])[0] is point,
+    )
     yield Point.model_validate(point) is point, Point.model_validate(point).x
 
 
