@@ -315,6 +315,14 @@ pub unsafe extern "C" fn vectorcall(
             }
             let call = ffi::PyType_Type.tp_call.ok_or(Fail::Slow)?;
             let object = owned(py, call(callable, tuple.as_ptr(), keywords.as_ptr()))?;
+            if let Some(plan) = &plan
+                && plan.get().tracked
+                && plan.get().custom_init
+                && plan.get().plain_new
+                && ffi::Py_TYPE(object.as_ptr()) == class
+            {
+                track::reset(object.as_borrowed(), plan.get())?;
+            }
             settle_made(class, object)
         }
     })

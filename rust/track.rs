@@ -103,8 +103,6 @@ struct RecordTypes {
     saved: Py<PyAny>,
     /// The state, shared, of entities that pydantic has filled and whose own code has still to run.
     fresh: Py<PyAny>,
-    /// The same, for those whose own `__init__` pydantic calls and is called by.
-    fresh_inside_init: Py<PyAny>,
 }
 
 static TYPES: PyOnceLock<RecordTypes> = PyOnceLock::new();
@@ -134,13 +132,11 @@ pub fn initialise(py: Python<'_>) -> PyResult<()> {
             )?;
             let saved = new_record(py, &state, 0, FIRST).map_err(|_| PyErr::fetch(py))?;
             let fresh = new_record(py, &state, 0, 0).map_err(|_| PyErr::fetch(py))?;
-            let fresh_inside_init = new_record(py, &state, 0, 0).map_err(|_| PyErr::fetch(py))?;
             Ok(RecordTypes {
                 state: state.unbind(),
                 frozen: frozen.unbind(),
                 saved: saved.unbind(),
                 fresh: fresh.unbind(),
-                fresh_inside_init: fresh_inside_init.unbind(),
             })
         })
         .map(|_: &RecordTypes| ())
@@ -614,15 +610,12 @@ pub fn filled(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
     if !plan.settles_late {
         return settle(object, plan);
     }
-    let types = record_types(object.py());
-    let fresh = if plan.custom_init { &types.fresh_inside_init } else { &types.fresh };
-    set_state(object, Some(fresh.bind(object.py()).clone()));
+    set_state(object, Some(record_types(object.py()).fresh.bind(object.py()).clone()));
     Ok(())
 }
 
 fn is_fresh(object: View<'_, '_>) -> bool {
-    let types = record_types(object.py());
-    state(object).is_some_and(|state| state.0.is(&types.fresh) || state.0.is(&types.fresh_inside_init))
+    state(object).is_some_and(|state| state.0.is(&record_types(object.py()).fresh))
 }
 
 /// Starts tracking an instance whose class's own code has run; one that is tracked already stays as it is.
@@ -630,17 +623,11 @@ pub fn settle_late(object: View<'_, '_>, plan: &Plan) -> Lane<()> {
     if is_fresh(object) { reset(object, plan) } else { Ok(()) }
 }
 
-/// The last validator of entities with code of their own around pydantic's: starts the tracking of a new instance.
+/// Starts the tracking of a new entity whose class has code of its own around pydantic's, when that code has run.
 #[pyfunction]
 #[pyo3(text_signature = "(entity)")]
 pub fn settle_entity<'py>(entity: Bound<'py, PyAny>) -> PyResult<Object<'py>> {
     if let Ok(tracked) = Tracked::new(&entity) {
-        let types = record_types(entity.py());
-        if state(tracked.object).is_some_and(|state| state.0.is(&types.fresh_inside_init)) {
-            // This is the validation that `__init__` asked for; the one that called `__init__` comes after it.
-            set_state(tracked.object, Some(types.fresh.bind(entity.py()).clone()));
-            return Ok(entity);
-        }
         settle_late(tracked.object, tracked.plan.get()).map_err(|fail| error_of(entity.py(), fail))?;
     }
     Ok(entity)

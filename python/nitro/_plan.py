@@ -268,8 +268,6 @@ class Compiler:
         return "union", tuple(nodes)
 
     def function(self, schema: Schema) -> Node:
-        if is_settling(schema):
-            return self.node(schema["schema"])
         return "slow-to-validate", "a validator", self.node(schema["schema"])
 
     def default(self, schema: Schema) -> Node:
@@ -319,11 +317,6 @@ Compiler.readers |= {
     "function-after": (_FUNCTION, Compiler.function),
     "function-wrap": (_FUNCTION, Compiler.function),
 }
-
-
-def is_settling(schema: Schema) -> bool:
-    """Whether a schema only adds what Entity adds to classes with code of their own around pydantic's."""
-    return schema["type"] == "function-after" and schema["function"]["function"] is _core.settle_entity
 
 
 def slow(reason: str) -> Node:
@@ -394,6 +387,12 @@ def first_in_line(cls: type, name: str) -> Any:
     return None
 
 
+def settles_late(cls: type[BaseModel]) -> bool:
+    """Whether code of the class's own runs after pydantic has filled an instance, where a hook can follow it."""
+    validators = cls.__pydantic_decorators__.model_validators.values()
+    return bool(cls.__pydantic_post_init__) or any(item.info.mode != "before" for item in validators)
+
+
 def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
     """The plan of a complete model class, and why it is as it is."""
     schema: Schema = cls.__pydantic_core_schema__  # type: ignore[assignment]
@@ -407,8 +406,7 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
 
     whole: str | None = None
     while schema["type"] in ("function-before", "function-after", "function-wrap"):
-        if not is_settling(schema):
-            whole = "a model validator"
+        whole = "a model validator"
         if "serialization" in schema:
             compiler.dump_reason = "a model serializer"
         schema = schema["schema"]
@@ -528,7 +526,7 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         "custom_init": custom_init,
         "plain_new": not custom_new,
         "assign_direct": validates and ordinary_setattr and own_validator and not config.get("frozen") and known,
-        "settles_late": tracked and bool(post_init or custom_init or model_validator),
+        "settles_late": tracked and settles_late(cls),
         "assignment_spreads": model_validator,
         "own_methods": own_methods and own_validator,
         "frozen": bool(config.get("frozen")),

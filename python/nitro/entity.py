@@ -6,7 +6,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -15,7 +15,7 @@ from pydantic.fields import Field as PydanticField
 from pydantic.fields import FieldInfo, PrivateAttr
 from pydantic_core import core_schema
 
-from . import _core, changes, fields
+from . import _core, _plan, changes, fields
 from .errors import ConfigurationError, EntityNotFound
 from .model import Model, ModelMeta, collecting
 from .query import Query
@@ -374,20 +374,18 @@ class Entity(Model, metaclass=EntityMeta):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         schema = handler(source)
-        late = (
-            cls.__pydantic_post_init__
-            or cls.__pydantic_custom_init__
-            or cls.__pydantic_decorators__.model_validators
-            or cls.__pydantic_decorators__.root_validators
-        )
-        return core_schema.no_info_after_validator_function(_core.settle_entity, schema) if late else schema
+        if _plan.settles_late(cls):
+            _settle_at_the_end(handler.resolve_ref_schema(schema))
+        return schema
+
+    def __nitro_post_init__(self, context: Any, /) -> None:
+        self.model_post_init(context)
+        _core.settle_entity(self)
 
     @classmethod
     def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
         """Pydantic's: an instance from data that is not validated."""
-        made = super().model_construct(_fields_set, **values)
-        _core.accept_changes(made, 0)
-        return made
+        return _core.settle_entity(super().model_construct(_fields_set, **values))
 
     # Copies know what they are copies of.
 
@@ -416,9 +414,28 @@ class Entity(Model, metaclass=EntityMeta):
         _core.set_originals(self, version, originals)
 
 
+def _settle_at_the_end(schema: Any) -> None:
+    """Lets the last of a class's own functions in its schema be followed by the start of tracking."""
+    if schema["type"] in ("function-after", "function-wrap"):
+        function = schema["function"]["function"]
+        if not hasattr(function, "__nitro_settling__"):
+
+            @wraps(function)
+            def settling(*arguments: Any) -> Any:
+                return _core.settle_entity(function(*arguments))
+
+            settling.__dict__["__nitro_settling__"] = True
+            schema["function"] = {**schema["function"], "function": settling}
+    elif schema["type"] == "function-before":
+        _settle_at_the_end(schema["schema"])
+    elif schema.get("post_init"):
+        schema["post_init"] = "__nitro_post_init__"
+
+
 _core.register_entity(Entity)
 # What every class gets that declares no key is not of its own declaring.
 Entity.__nitro_declares_id__ = False
+# As on Model.
 del Entity.__signature__
 os.register_at_fork(after_in_child=_core.forked)
 

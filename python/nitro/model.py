@@ -150,6 +150,3 @@ class ValueObject(Model):
     """
 
     model_config = ConfigDict(frozen=True)
-
-
-del ValueObject.__signature__

@@ -79,6 +79,10 @@ class ReferenceValue(BaseModel, frozen=True):
     """What ValueObject is to pydantic: a frozen model."""
 
 
+# A class that is not complete would inherit it; of BaseModel, as of Nitro's classes, there is none to inherit.
+del ReferenceEntity.__signature__, ReferenceValue.__signature__
+
+
 @dataclass(frozen=True)
 class KnownDifference:
     """Forgives a statement's differing outcomes where ``matches(reference, subject)`` is true.

@@ -181,8 +181,8 @@ GOOD_JSON = Order(**GOOD).model_dump_json()
 BAD_JSON = GOOD_JSON.replace('"count":3', '"count":"x"')
 BROKEN_JSON = GOOD_JSON[:-20]
 ESCAPED_JSON = '{"name": "\\u00e6\\n\\ud83d\\ude00", "tags": ["\\"", "æ"], "unknown": {"a": [1, 2.5e3, null, true]}}'
-MANY_JSON = "[" + ",".join([GOOD_JSON] * 20) + "]"
-MANY_BAD_JSON = "[" + ",".join([GOOD_JSON] * 10 + [BAD_JSON]) + "]"
+MANY_JSON = "[" + ",".join([GOOD_JSON] * 5) + "]"
+MANY_BAD_JSON = "[" + ",".join([GOOD_JSON] * 3 + [BAD_JSON]) + "]"
 
 WIDE = {f"f{number}": [number] if number % 10 == 0 else number for number in range(90)}
 SPECIAL = Order.model_construct(**{**Order(**GOOD).__dict__, "count": "odd"})
@@ -208,7 +208,7 @@ checked = Checked(name="a")
 money = Money(amount=1)
 bare = Order(name="a")
 stored = Order(name="stored").save()
-many = [Order(**GOOD) for _ in range(20)]
+many = [Order(**GOOD) for _ in range(5)]
 pickled = pickle.dumps(order)
 tree = Node(value=1, next=Node(value=2, next=Node(value=3)))
 
@@ -483,8 +483,9 @@ operation("model_copy")(
 )
 for _protocol in range(pickle.HIGHEST_PROTOCOL + 1):
     operation(f"pickle {_protocol}")(
-        functools.partial(lambda protocol: pickle.loads(pickle.dumps([order, plain, slow, wide], protocol)), _protocol)
+        functools.partial(lambda protocol: pickle.loads(pickle.dumps([order, plain, slow], protocol)), _protocol)
     )
+operation("pickle, many fields")(lambda: pickle.loads(pickle.dumps(wide)))
 operation("unpickle")(lambda: pickle.loads(pickled))
 
 
