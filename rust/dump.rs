@@ -4,7 +4,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::check;
-use crate::layout::Values;
+use crate::layout::{self, Values};
 use crate::plan::{Node, Plan};
 use crate::runtime::{Fail, Lane, Object, View, owned, unhashable};
 use crate::types;
@@ -45,15 +45,12 @@ unsafe fn dump_model<'py>(object: View<'_, 'py>, plan: &Plan, depth: usize) -> L
     let py = object.py();
     // SAFETY: as promised by the caller.
     unsafe {
-        let dict = owned(py, ffi::PyDict_Copy(plan.template.as_ptr()))?;
+        let dict = layout::blank(py, plan)?;
         Values::of(object, plan)?.each(py, plan, |index, value| {
             let field = &plan.fields[index];
             let dumped = dump(&field.node, value, depth)?;
             let item = dumped.as_ref().map_or(value.as_ptr(), |dumped| dumped.as_ptr());
-            if ffi::PyDict_SetItem(dict.as_ptr(), field.name.as_ptr(), item) < 0 {
-                return Err(Fail::Raised);
-            }
-            Ok(())
+            layout::put(&dict, plan, index, item)
         })?;
         Ok(dict)
     }

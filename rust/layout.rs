@@ -146,6 +146,80 @@ pub fn probe(py: Python<'_>, class: *mut ffi::PyTypeObject, names: &[*mut ffi::P
     }
 }
 
+/// The entries of a dictionary's table: name and value, in the order of insertion.
+///
+/// # Safety
+/// `dict` is a copy of a dictionary of which `is_flat` has seen that its copies look like this.
+#[inline(always)]
+unsafe fn entries(dict: *mut ffi::PyObject) -> *mut [*mut ffi::PyObject; 2] {
+    // SAFETY: the table's pointer stands behind the object's header, its count and its version; the table has a header
+    // of 32 bytes, with the size of its index in byte 9 (as a power of two), then the index, then the entries.
+    unsafe {
+        let table = *dict.cast::<*mut u8>().add(4);
+        table.add(32 + (1usize << *table.add(9))).cast()
+    }
+}
+
+/// Whether the values of a copy of `template` can be written where they are, instead of looking up each name.
+pub fn is_flat(template: &Bound<'_, PyDict>, names: &[*mut ffi::PyObject]) -> bool {
+    if !private_allowed() || cfg!(Py_3_14) || names.is_empty() {
+        return false;
+    }
+    // SAFETY: a new reference or null; the table of a dictionary with at least one name has the header and the index
+    // that are read, and the entries are compared with what they must be before any is written.
+    unsafe {
+        let Ok(copy) = owned(template.py(), ffi::PyDict_Copy(template.as_ptr())) else {
+            ffi::PyErr_Clear();
+            return false;
+        };
+        // Byte 10 is the kind of the table: 1 has names only, and no hashes beside them.
+        let table = *copy.as_ptr().cast::<*mut u8>().add(4);
+        if *table.add(10) != 1 {
+            return false;
+        }
+        let entries = entries(copy.as_ptr());
+        names.iter().enumerate().all(|(i, &name)| *entries.add(i) == [name, ffi::Py_None()])
+    }
+}
+
+/// A dictionary with all the plan's names, and None for every value.
+#[inline]
+pub fn blank<'py>(py: Python<'py>, plan: &Plan) -> Lane<Object<'py>> {
+    // SAFETY: a new reference or null with an exception.
+    let dict = unsafe { owned(py, ffi::PyDict_Copy(plan.template.as_ptr()))? };
+    if plan.flat && !plan.all_atomic {
+        // Values that are written directly do not make it known to the collector.
+        // SAFETY: a new dictionary.
+        unsafe {
+            if ffi::PyObject_GC_IsTracked(dict.as_ptr()) == 0 {
+                ffi::PyObject_GC_Track(dict.as_ptr().cast());
+            }
+        }
+    }
+    Ok(dict)
+}
+
+/// Puts the value of field number `index` into a dictionary made by `blank`.
+///
+/// # Safety
+/// `dict` was made by `blank` for this plan and nobody else has seen it; `value` is a live object.
+#[inline(always)]
+pub unsafe fn put(dict: &Object<'_>, plan: &Plan, index: usize, value: *mut ffi::PyObject) -> Lane<()> {
+    // SAFETY: as promised by the caller; a flat plan's copies have an entry for each field.
+    unsafe {
+        if plan.flat {
+            let entry = entries(dict.as_ptr()).add(index);
+            ffi::Py_INCREF(value);
+            ffi::Py_DECREF(ptr::replace(&raw mut (*entry)[1], value));
+            return Ok(());
+        }
+        if ffi::PyDict_SetItem(dict.as_ptr(), plan.fields[index].name.as_ptr(), value) < 0 {
+            return Err(Fail::Raised);
+        }
+    }
+    Ok(())
+}
+
 /// Whether values set in order on a fresh instance land in the same order in its inline values.
 ///
 /// # Safety
@@ -229,7 +303,7 @@ pub unsafe fn build<'py>(
                 }
             }
         }
-        let dict = owned(py, ffi::PyDict_New()).and_then(|dict| fill_dict(&dict, plan, values).map(|()| dict));
+        let dict = blank(py, plan).and_then(|dict| fill_dict(&dict, plan, values).map(|()| dict));
         values.iter().for_each(|&value| ffi::Py_DECREF(value));
         let dict = dict?;
         let object = match (object, (*class).tp_alloc) {
@@ -275,13 +349,11 @@ pub unsafe fn duplicate<'py>(object: View<'_, 'py>, plan: &Plan) -> Lane<Object<
 }
 
 /// # Safety
-/// `values` has a live object for each field of the plan.
+/// `dict` was made by `blank` for this plan; `values` has a live object for each of its fields.
 unsafe fn fill_dict(dict: &Object<'_>, plan: &Plan, values: &[*mut ffi::PyObject]) -> Lane<()> {
-    for (field, &value) in plan.fields.iter().zip(values) {
-        // SAFETY: names are live strings held by the plan, values are promised by the caller.
-        if unsafe { ffi::PyDict_SetItem(dict.as_ptr(), field.name.as_ptr(), value) } < 0 {
-            return Err(Fail::Raised);
-        }
+    for (index, &value) in values.iter().enumerate() {
+        // SAFETY: as promised by the caller.
+        unsafe { put(dict, plan, index, value)? };
     }
     Ok(())
 }
@@ -425,7 +497,7 @@ pub unsafe fn dictionary<'py>(object: View<'_, 'py>, plan: Option<&Plan>) -> Lan
         if let Some(plan) = plan.filter(|plan| plan.layout == Layout::Inline) {
             let count = plan.fields.len();
             // Made first, as making it may run the cycle collector, and with it anything.
-            let dict = owned(py, ffi::PyDict_New())?;
+            let dict = blank(py, plan)?;
             let values = inline_values(object.as_ptr());
             if !values.is_null() && in_order(values, count) && *order(values, 0).0 as usize == count {
                 fill_dict(&dict, plan, std::slice::from_raw_parts(values, count))?;

@@ -301,8 +301,10 @@ pub enum Assignment {
 pub struct Plan {
     pub fields: Vec<Field>,
     pub layout: Layout,
-    /// A dict with every field's name: the copies of it are filled by `model_dump`.
+    /// A dict with every field's name: copies of it are filled with the values of an instance.
     pub template: Py<PyDict>,
+    /// Whether the copies' values may be written in place.
+    pub flat: bool,
     /// Construction by keywords.
     pub construct: bool,
     /// `model_validate` of a dict.
@@ -464,6 +466,7 @@ impl Plan {
         read.iter().try_for_each(|field| template.set_item(&field.name, py.None()))?;
         Ok(Self {
             layout,
+            flat: layout::is_flat(&template, &names),
             template: template.unbind(),
             construct: lane("construct")?,
             validate: lane("validate")?,

@@ -46,14 +46,16 @@ class ReferenceEntity(BaseModel, validate_assignment=True):
         """A refused assignment leaves everything as it was, also one that a model validator refuses."""
         if not type(self).__pydantic_decorators__.model_validators:
             return super().__setattr__(name, value)
-        before, given = self.__dict__, getattr(self, "__pydantic_fields_set__", None)
-        given = set(given) if isinstance(given, set) else given
+        before, counted = self.__dict__, getattr(self, "__pydantic_fields_set__", None)
+        names = set(counted) if isinstance(counted, set) else set()
         try:
             super().__setattr__(name, value)
         except BaseException:
             if self.__dict__ is not before:
                 object.__setattr__(self, "__dict__", before)
-                object.__setattr__(self, "__pydantic_fields_set__", given)
+                if isinstance(counted, set):
+                    counted.intersection_update(names)
+                    object.__setattr__(self, "__pydantic_fields_set__", counted)
             raise
 
     @classmethod
@@ -110,10 +112,14 @@ NOT_COMPARED = {
 
 
 def _names_metaclass(statement: str, reference: Any, subject: Any) -> bool:
-    return _METACLASS.sub("input_type=ModelMetaclass", repr(subject)) == repr(reference)
+    return _METACLASS.sub("ModelMetaclass", repr(subject)) == repr(reference)
 
 
-_METACLASS = re.compile(r"input_type=(ModelMeta|EntityMeta)\b")
+def _names_method(statement: str, reference: Any, subject: Any) -> bool:
+    return "model_construct" in statement and repr(subject).replace("Entity.", "BaseModel.") == repr(reference)
+
+
+_METACLASS = re.compile(r"\b(ModelMeta|EntityMeta)\b")
 
 KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
     KnownDifference(
@@ -123,6 +129,14 @@ KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
         pairs=frozenset({"model", "validated model", "entity", "value object"}),
         matches=_names_metaclass,
         example=("class Case(Model):\n    a: int = 1\n", ("Case.model_validate(Case)",)),
+    ),
+    KnownDifference(
+        name="the name of a method",
+        reason="Entity has a model_construct of its own, since what it makes is tracked too; Python's message for "
+        "wrong arguments names the class that defines the method.",
+        pairs=frozenset({"entity"}),
+        matches=_names_method,
+        example=("class Case(Model):\n    cls: int = 1\n", ("Case.model_construct(**{'cls': 1})",)),
     ),
 )
 

@@ -290,6 +290,57 @@ pickle.loads(pickle.dumps(subject))
 Case.__init__(subject, b=[2])
 vars(subject)
 
+# --- a class that is never complete
+class Case(Model):
+    a: int = 1
+    b: "Nowhere" = None
+
+# then
+Case(a=1)
+Case.model_validate({'a': 1})
+Case.model_validate_json('{}')
+decode(Case, '{}')
+subject = Case.model_construct(a=2)
+subject
+subject.a = 3
+subject.model_dump()
+subject.model_dump_json()
+encode(subject)
+vars(subject)
+copy.copy(subject)
+pickle.loads(pickle.dumps(subject))
+
+# --- a model validator refuses an assignment
+class Case(Model):
+    a: int = 0
+    b: int = 0
+    c: list[int] = []
+
+    @model_validator(mode="after")
+    def ordered(self):
+        note((self.a, self.b, list(self.model_fields_set)))
+        if self.a > self.b:
+            raise ValueError("a is above b")
+        return self
+
+# then
+subject = Case(b=10)
+counted = subject.model_fields_set
+counted
+subject.a = 5
+subject.a = 50
+subject.a = 'text'
+subject
+subject.model_fields_set
+subject.model_fields_set is counted
+subject.b = 1
+subject.c = [1]
+subject.model_dump(exclude_unset=True)
+vars(subject)
+Case(a=5)
+Case.model_validate({'a': 5})
+Case.model_validate_json('{"a": 5}')
+
 # --- initialised twice
 class Case(Model):
     a: int = 1

@@ -18,6 +18,7 @@ from pydantic import (
     computed_field,
     field_validator,
     model_validator,
+    validate_call,
 )
 
 import nitro
@@ -152,6 +153,14 @@ def edited_and_reverted(entity: Any) -> Any:
     return entity
 
 
+def called(cls: type[Any]) -> Any:
+    def same(entity: Any) -> Any:
+        return entity
+
+    same.__annotations__["entity"] = cls
+    return validate_call(same)(data())
+
+
 def inside_a_model(cls: type[Any]) -> Any:
     holder = type("Holder", (BaseModel,), {"__annotations__": {"entity": cls}, "__module__": __name__})
     return holder.model_validate({"entity": data()}).entity
@@ -172,6 +181,9 @@ WAYS: dict[str, Callable[[type[Any]], Any]] = {
     "type adapter": lambda cls: TypeAdapter(cls).validate_python(data()),
     "type adapter of a list": lambda cls: TypeAdapter(list[cls]).validate_json(json.dumps([data()]))[0],
     "root model": lambda cls: RootModel[list[cls]].model_validate([data()]).root[0],
+    "strings": lambda cls: cls.model_validate_strings({"id": "1", "name": "a", "total": "2"}),
+    "validator": lambda cls: cls.__pydantic_validator__.validate_python(data()),
+    "validate_call": lambda cls: called(cls),
     "decode": lambda cls: nitro.decode(cls, json.dumps(data())),
     "decode of a list": lambda cls: nitro.decode(list[cls], json.dumps([data(), data()]))[1],
     "attributes": lambda cls: cls.model_validate(type("Row", (), {**data(), "lines": []})(), from_attributes=True),
