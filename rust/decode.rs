@@ -171,7 +171,12 @@ fn read_fields(py: Python<'_>, plan: &Plan, slots: &mut Slots, json: &mut Reader
         if slots.has(index) {
             return Err(Fail::Slow);
         }
-        slots.give(index, read(py, &plan.fields[index].node, json, depth)?);
+        let node = &plan.fields[index].node;
+        let value = match node {
+            Node::Str(length) if length.is_free() => string(py, &json.string()?)?,
+            _ => read(py, node, json, depth)?,
+        };
+        slots.give(index, value);
         hint = index + 1;
     }
     Ok(())

@@ -31,7 +31,10 @@ pub unsafe extern "C" fn model_dump(
                     answer => return answer,
                 }
             }
-            types::call_next(py, &plan.get().next_model_dump, object, arguments, count, names)
+            match types::serialize(py, plan.get(), false, object, arguments, count, names) {
+                Err(Fail::Slow) => types::call_next(py, &plan.get().next_model_dump, object, arguments, count, names),
+                answer => answer,
+            }
         }
     })
 }

@@ -56,7 +56,12 @@ pub unsafe extern "C" fn model_dump_json(
                     answer => return answer,
                 }
             }
-            types::call_next(py, &plan.get().next_model_dump_json, object, arguments, count, names)
+            match types::serialize(py, plan.get(), true, object, arguments, count, names) {
+                Err(Fail::Slow) => {
+                    types::call_next(py, &plan.get().next_model_dump_json, object, arguments, count, names)
+                }
+                answer => text(py, answer?.cast::<PyBytes>().map_err(|error| raise(py, error.into()))?.as_bytes()),
+            }
         }
     })
 }
@@ -123,7 +128,7 @@ unsafe fn encode_model(object: View<'_, '_>, plan: &Plan, out: &mut Vec<u8>, dep
     // SAFETY: as promised by the caller.
     unsafe { Values::of(object, plan)? }.each(py, plan, |index, value| {
         let field = &plan.fields[index];
-        out.extend_from_slice(&field.key);
+        field.key.write(out);
         encode(&field.node, value, out, depth)
     })?;
     out.push(b'}');

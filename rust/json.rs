@@ -24,12 +24,15 @@ static ESCAPE: [u8; 256] = {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// The offset of the first byte at or after `from` that needs an escape, or the length.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The offset of the first byte at or after `from` that needs an escape, or the length; and whether all bytes before it
+/// are ASCII.
 #[inline]
-pub fn next_escape(text: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+pub fn next_escape(text: &[u8], from: usize) -> (usize, bool) {
     let mut at = from;
+    let mut seen = 0;
     while let Some(chunk) = text.get(at..at + 8) {
         let word = u64::from_ne_bytes(chunk.try_into().unwrap_or([0; 8]));
         // A byte is flagged when it is below 0x20, or a quote, or a backslash (each test is the classic
@@ -42,18 +45,21 @@ pub fn next_escape(text: &[u8], from: usize) -> usize {
         if (control | quote | backslash) & HIGH != 0 {
             break;
         }
+        seen |= word;
         at += 8;
     }
+    let mut high = 0;
     while at < text.len() && ESCAPE[text[at] as usize] == 0 {
+        high |= text[at];
         at += 1;
     }
-    at
+    (at, seen & HIGH == 0 && high < 0x80)
 }
 
 /// Appends `text` (UTF-8) as a JSON string with its quotes.
 #[inline]
 pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
-    let end = next_escape(text, 0);
+    let (end, _) = next_escape(text, 0);
     if end == text.len() {
         let start = out.len();
         out.reserve(end + 2);
@@ -61,7 +67,7 @@ pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
         unsafe {
             let place = out.as_mut_ptr().add(start);
             *place = b'"';
-            std::ptr::copy_nonoverlapping(text.as_ptr(), place.add(1), end);
+            copy_short(text.as_ptr(), place.add(1), end);
             *place.add(end + 1) = b'"';
             out.set_len(start + end + 2);
         }
@@ -71,7 +77,7 @@ pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     let mut from = 0;
     loop {
-        let at = next_escape(text, from);
+        let (at, _) = next_escape(text, from);
         out.extend_from_slice(&text[from..at]);
         if at == text.len() {
             break;
@@ -90,17 +96,94 @@ pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+/// Text that is written over and over: kept with room behind it, so that writing it takes a copy of fixed size.
+#[derive(Debug)]
+pub struct Piece {
+    padded: Vec<u8>,
+    length: usize,
+}
+
+impl Piece {
+    const ROOM: usize = 32;
+
+    pub fn new(mut text: Vec<u8>) -> Self {
+        let length = text.len();
+        text.resize(length.max(Self::ROOM), 0);
+        Self { padded: text, length }
+    }
+
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        &self.padded[..self.length]
+    }
+
+    #[inline(always)]
+    pub fn write(&self, out: &mut Vec<u8>) {
+        if self.length > Self::ROOM {
+            out.extend_from_slice(self.bytes());
+            return;
+        }
+        out.reserve(Self::ROOM);
+        // SAFETY: there are ROOM bytes on either side; those behind the text are not counted, and overwritten.
+        unsafe {
+            let place = out.as_mut_ptr().add(out.len());
+            std::ptr::copy_nonoverlapping(self.padded.as_ptr(), place, Self::ROOM);
+            out.set_len(out.len() + self.length);
+        }
+    }
+}
+
+/// Copies a few bytes without the call that a copy of unknown size costs.
+///
+/// # Safety
+/// `from` has `length` bytes to read and `to` has room for them, elsewhere.
+#[inline(always)]
+unsafe fn copy_short(from: *const u8, to: *mut u8, length: usize) {
+    // SAFETY: the two halves overlap within the length.
+    unsafe {
+        match length {
+            8..=16 => {
+                let (head, tail) = (from.cast::<u64>(), from.add(length - 8).cast::<u64>());
+                to.cast::<u64>().write_unaligned(head.read_unaligned());
+                to.add(length - 8).cast::<u64>().write_unaligned(tail.read_unaligned());
+            }
+            4..8 => {
+                let (head, tail) = (from.cast::<u32>(), from.add(length - 4).cast::<u32>());
+                to.cast::<u32>().write_unaligned(head.read_unaligned());
+                to.add(length - 4).cast::<u32>().write_unaligned(tail.read_unaligned());
+            }
+            0..4 => {
+                for at in 0..length {
+                    *to.add(at) = *from.add(at);
+                }
+            }
+            _ => std::ptr::copy_nonoverlapping(from, to, length),
+        }
+    }
+}
+
+/// Appends a few bytes.
+#[inline(always)]
+fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len());
+    // SAFETY: room for the bytes has been reserved.
+    unsafe {
+        copy_short(bytes.as_ptr(), out.as_mut_ptr().add(out.len()), bytes.len());
+        out.set_len(out.len() + bytes.len());
+    }
+}
+
 /// Appends an integer.
 #[inline]
 pub fn write_i64(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    append(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Appends a float; NaN and the infinities become `null`.
 #[inline]
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+        append(out, zmij::Buffer::new().format_finite(value).as_bytes());
     } else {
         out.extend_from_slice(b"null");
     }
@@ -208,6 +291,17 @@ mod tests {
             }
         }
         assert_eq!(text(|out| write_str(out, b"a\n\x00\"")), "\"a\\n\\u0000\\\"\"");
+    }
+
+    #[test]
+    fn strings_and_pieces_of_every_length_are_written_whole() {
+        let letters: String = ('a'..='z').cycle().take(80).collect();
+        for length in 0..80 {
+            let mut out = b"<".to_vec();
+            write_str(&mut out, &letters.as_bytes()[..length]);
+            Piece::new(letters.as_bytes()[..length].to_vec()).write(&mut out);
+            assert_eq!(out, format!("<\"{0}\"{0}", &letters[..length]).as_bytes());
+        }
     }
 
     #[test]

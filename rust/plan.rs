@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::json;
 use crate::layout::{self, Layout};
 use crate::runtime::{View, inherited};
 use crate::types;
@@ -266,7 +267,7 @@ pub struct Field {
     hash: isize,
     pub text: String,
     /// The key as JSON with its colon, after a comma except for the first field.
-    pub key: Vec<u8>,
+    pub key: json::Piece,
     comma: usize,
     pub node: Node,
     pub default: Default,
@@ -280,7 +281,7 @@ impl Field {
     /// The key as JSON with its colon, and no comma.
     #[inline(always)]
     pub fn bare_key(&self) -> &[u8] {
-        &self.key[self.comma..]
+        &self.key.bytes()[self.comma..]
     }
 }
 
@@ -340,7 +341,10 @@ pub struct Plan {
     pub required: u64,
     pub everything: u64,
     pub validator: Py<PyAny>,
+    pub serializer: Py<PyAny>,
     /// What pydantic, or a class between Nitro's and pydantic's, has for the methods of the fast lane.
+    /// `cls.model_validate` and `cls.model_validate_json`, bound once, where they are ModelCore's own.
+    pub bound: Option<[Py<PyAny>; 2]>,
     pub next_model_validate: Py<PyAny>,
     pub next_model_validate_json: Py<PyAny>,
     pub next_model_dump: Py<PyAny>,
@@ -435,7 +439,7 @@ impl Plan {
             let text = name.to_str()?.to_owned();
             let name = PyString::intern(py, &text);
             let mut key = if index == 0 { Vec::new() } else { vec![b','] };
-            crate::json::write_str(&mut key, text.as_bytes());
+            json::write_str(&mut key, text.as_bytes());
             key.push(b':');
             let node = Node::read(&node)?;
             let mutable = !node.is_atomic();
@@ -443,7 +447,7 @@ impl Plan {
                 hash: name.hash()?,
                 name: name.unbind(),
                 text,
-                key,
+                key: json::Piece::new(key),
                 comma: usize::from(index > 0),
                 node,
                 default: Default::read(&kind, default)?,
@@ -494,6 +498,12 @@ impl Plan {
             required,
             everything: if read.len() <= MASK_FIELDS { (1u64 << read.len()) - 1 } else { 0 },
             validator: class.getattr("__pydantic_validator__")?.unbind(),
+            serializer: class.getattr("__pydantic_serializer__")?.unbind(),
+            bound: if lane("bound")? {
+                Some([class.getattr("model_validate")?.unbind(), class.getattr("model_validate_json")?.unbind()])
+            } else {
+                None
+            },
             next_model_validate: next("model_validate")?,
             next_model_validate_json: next("model_validate_json")?,
             next_model_dump: next("model_dump")?,
@@ -519,8 +529,10 @@ impl Plan {
                 _ => {}
             }
         }
+        self.bound.iter().flatten().try_for_each(|bound| visit.call(bound))?;
         for held in [
             &self.validator,
+            &self.serializer,
             &self.next_model_validate,
             &self.next_model_validate_json,
             &self.next_model_dump,

@@ -158,12 +158,12 @@ impl<'text> Reader<'text> {
     pub fn string(&mut self) -> Read<Text<'text>> {
         self.expect(b'"')?;
         let start = self.at;
-        let end = next_escape(self.text, start);
+        let (end, ascii) = next_escape(self.text, start);
         match self.text.get(end) {
             Some(b'"') => {
                 self.at = end + 1;
                 let bytes = &self.text[start..end];
-                if bytes.is_ascii() {
+                if ascii {
                     // SAFETY: ASCII is UTF-8.
                     return Ok(Text::Ascii(unsafe { std::str::from_utf8_unchecked(bytes) }));
                 }

@@ -67,6 +67,8 @@ pub struct Runtime {
     pub deepcopy: Py<PyAny>,
     pub deque: Py<PyAny>,
     pub empty_tuple: Py<PyAny>,
+    /// The keywords, interned, that `model_dump` and `model_dump_json` hand on to the serializer.
+    pub serializer_keywords: Vec<Py<PyString>>,
     /// The value of an attribute that is not there; a singleton that survives copying and pickling.
     pub undefined: Py<PyAny>,
     mask_type: Py<PyType>,
@@ -123,6 +125,25 @@ impl Runtime {
             tz_info: tz_info.unbind(),
             deque: py.import("collections")?.getattr("deque")?.unbind(),
             deepcopy: py.import("copy")?.getattr("deepcopy")?.unbind(),
+            serializer_keywords: [
+                "indent",
+                "mode",
+                "include",
+                "exclude",
+                "context",
+                "by_alias",
+                "exclude_unset",
+                "exclude_defaults",
+                "exclude_none",
+                "exclude_computed_fields",
+                "round_trip",
+                "warnings",
+                "fallback",
+                "serialize_as_any",
+                "polymorphic_serialization",
+            ]
+            .map(|name| PyString::intern(py, name).unbind())
+            .into(),
             empty_tuple: pyo3::types::PyTuple::empty(py).into_any().unbind(),
             undefined: py.import("pydantic_core")?.getattr("PydanticUndefined")?.unbind(),
             mask_type: py.get_type::<Mask>().unbind(),

@@ -13,7 +13,7 @@ use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PySystemError, PyTypeEr
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PySet, PyType};
+use pyo3::types::{PyDict, PySet, PyString, PyType};
 
 use crate::plan::{MASK_FIELDS, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
@@ -24,6 +24,8 @@ static META_CORE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut())
 /// The metaclasses that Nitro itself defines, for a quick answer to "is this one of ours?".
 static OWN_METAS: [AtomicPtr<ffi::PyTypeObject>; 2] =
     [AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut())];
+/// The names, interned and kept for ever, of the class methods that a plan has ready for its class.
+static mut BOUND_METHODS: Option<[*mut ffi::PyObject; 2]> = None;
 static PLAN_TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 static PLAN_SLOT: AtomicIsize = AtomicIsize::new(0);
 
@@ -460,6 +462,13 @@ unsafe fn is_model(py: Python<'_>, class: *mut ffi::PyTypeObject) -> bool {
 unsafe extern "C" fn class_getattro(class: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter passes a live class and a name; type has such a function.
     unsafe {
+        if let Some(methods) = BOUND_METHODS
+            && let Some(index) = methods.iter().position(|&method| method == name)
+            && let Some(plan) = Plan::of(class.cast())
+            && let Some(bound) = &plan.bound
+        {
+            return ffi::Py_NewRef(bound[index].as_ptr());
+        }
         let Some(getattro) = ffi::PyType_Type.tp_getattro else { return ptr::null_mut() };
         let found = getattro(class, name);
         if !found.is_null() || ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) == 0 {
@@ -574,6 +583,47 @@ pub unsafe fn call_next<'py>(
     }
 }
 
+/// Calls a method of the class's serializer with the keywords that `model_dump` or `model_dump_json` was given, as
+/// pydantic's own method would do. Slow for a keyword that is not known: pydantic's method refuses it.
+///
+/// # Safety
+/// As for `call_next`.
+pub unsafe fn serialize<'py>(
+    py: Python<'py>,
+    plan: &Plan,
+    for_json: bool,
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: isize,
+    names: *mut ffi::PyObject,
+) -> Lane<Object<'py>> {
+    // SAFETY: as promised by the caller; the names of keywords are a tuple of strings.
+    unsafe {
+        if count != 0 || names.is_null() || !plan.own_methods {
+            return Err(Fail::Slow);
+        }
+        let known = &Runtime::get(py).serializer_keywords;
+        let given = ffi::PyTuple_GET_SIZE(names);
+        // The first two belong to one of the methods only.
+        let foreign = known[usize::from(for_json)].as_ptr();
+        let is_known = |index| {
+            let name = ffi::PyTuple_GET_ITEM(names, index);
+            name != foreign && known.iter().any(|known| known.as_ptr() == name)
+        };
+        if given as usize > 14 || !(0..given).all(is_known) {
+            return Err(Fail::Slow);
+        }
+        let mut passed = [ptr::null_mut(); 16];
+        passed[0] = plan.serializer.as_ptr();
+        passed[1] = object;
+        for index in 0..given {
+            passed[2 + index as usize] = *arguments.offset(index);
+        }
+        let method = if for_json { pyo3::intern!(py, "to_json") } else { pyo3::intern!(py, "to_python") };
+        owned(py, ffi::PyObject_VectorcallMethod(method.as_ptr(), passed.as_ptr(), 2, names))
+    }
+}
+
 /// Calls the method that comes after ModelCore's, for classes that have no plan (yet).
 ///
 /// # Safety
@@ -599,6 +649,9 @@ pub unsafe fn beyond<'py>(
 pub fn initialise(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     PLAN_TYPE.store(py.get_type::<Plan>().as_type_ptr(), Ordering::Relaxed);
+    let bound = ["model_validate", "model_validate_json"].map(|name| PyString::intern(py, name).into_ptr());
+    // SAFETY: written once, with the GIL held, before any class could be asked for an attribute.
+    unsafe { BOUND_METHODS = Some(bound) };
     let meta = make_meta(py)?;
     let core = make_model_core(py)?;
     module.add("MetaCore", meta)?;

@@ -529,6 +529,10 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         "settles_late": tracked and settles_late(cls),
         "assignment_spreads": model_validator,
         "own_methods": own_methods and own_validator,
+        "bound": all(
+            first_in_line(cls, name) is _core.ModelCore.__dict__[name]
+            for name in ("model_validate", "model_validate_json")
+        ),
         "frozen": bool(config.get("frozen")),
     }
     plan = _core.Plan(cls, fields, lanes)

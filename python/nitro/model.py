@@ -40,6 +40,8 @@ _PLANNED = frozenset(
         "__delattr__",
         "__getattr__",
         "__getattribute__",
+        "model_validate",
+        "model_validate_json",
     }
 )
 
