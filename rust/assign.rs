@@ -3,6 +3,7 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PySet;
 
 use crate::check::{check, is_str};
 use crate::layout::{self, Values};
@@ -161,6 +162,9 @@ fn slow<'py>(
 fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lane<Object<'py>>) -> Lane<Object<'py>> {
     let py = object.py();
     let before = layout::copy_dictionary(object, Some(plan))?;
+    // SAFETY: planned instances have the slot; it holds null or an object.
+    let names: Option<Object<'py>> =
+        unsafe { Bound::from_borrowed_ptr_or_opt(py, *fields_set_place(py, object.as_ptr())) };
     let given = fields_given(object)?;
     let done = match call() {
         Ok(done) => done,
@@ -168,8 +172,12 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
             // Pydantic has assigned already when a validator of the whole model refuses.
             let error = PyErr::fetch(py);
             layout::set_dictionary(object, before.as_any().as_borrowed())?;
-            if let Some(given) = given {
-                set_fields_set(object, given);
+            if let (Some(names), Some(given)) = (names, given) {
+                if let (Ok(names), Ok(given)) = (names.cast::<PySet>(), given.cast::<PySet>()) {
+                    names.clear();
+                    given.iter().try_for_each(|name| names.add(name)).map_err(|error| raise(py, error))?;
+                }
+                set_fields_set(object, names);
             }
             error.restore(py);
             return Err(fail);

@@ -904,7 +904,8 @@ pub fn originals<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>
 /// Makes `copy`, made from `entity` with all its values, know what `entity` knows: its version and what it was.
 #[pyfunction]
 pub fn copy_tracking(entity: &Bound<'_, PyAny>, copy: &Bound<'_, PyAny>) -> PyResult<()> {
-    let source = Tracked::new(entity)?;
+    // An instance of a class that is not complete is not tracked yet.
+    let Ok(source) = Tracked::new(entity) else { return Ok(()) };
     self::copy(source.object, copy.as_borrowed(), source.plan.get()).map_err(|fail| error_of(entity.py(), fail))
 }
 

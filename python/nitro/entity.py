@@ -404,14 +404,16 @@ class Entity(Model, metaclass=EntityMeta):
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
-        state["__nitro_state__"] = (_core.version(self), _core.originals(self))
+        if type(self).__pydantic_complete__:
+            state["__nitro_state__"] = (_core.version(self), _core.originals(self))
         return state
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         version, originals = state.pop("__nitro_state__", (0, {}))
         super().__setstate__(state)
-        _core.accept_changes(self, 0)
-        _core.set_originals(self, version, originals)
+        if type(self).__pydantic_complete__:
+            _core.accept_changes(self, 0)
+            _core.set_originals(self, version, originals)
 
 
 def _settle_at_the_end(schema: Any) -> None:

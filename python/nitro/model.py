@@ -152,3 +152,6 @@ class ValueObject(Model):
     """
 
     model_config = ConfigDict(frozen=True)
+
+
+del ValueObject.__signature__

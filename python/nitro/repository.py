@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from .errors import ConfigurationError
 
@@ -71,6 +71,7 @@ class Repository(Protocol):
 
 
 _shared: dict[type, Repository] = {}
+_known: set[type] = set()
 _shared_lock = threading.Lock()
 
 
@@ -93,9 +94,11 @@ def repository_of(entity_class: type[Entity]) -> Repository:
 
 
 def _checked(entity_class: type, backend: object) -> Repository:
-    if not isinstance(backend, Repository):
+    # Asking whether an object follows a protocol takes long: each type is asked once.
+    if type(backend) not in _known and not isinstance(backend, Repository):
         raise ConfigurationError(
             f"{entity_class.__name__} names {backend!r} as its backend, which is no Repository: "
             "name a backend class such as MemoryRepo, or an instance of one"
         )
-    return backend
+    _known.add(type(backend))
+    return cast("Repository", backend)

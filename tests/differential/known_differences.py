@@ -121,6 +121,14 @@ def _names_method(statement: str, reference: Any, subject: Any) -> bool:
 
 _METACLASS = re.compile(r"\b(ModelMeta|EntityMeta)\b")
 
+
+def _cannot_copy_the_past(statement: str, reference: Any, subject: Any) -> bool:
+    copies = any(word in statement for word in ("pickle", "deepcopy", "model_copy"))
+    return (
+        copies and reference[0] == "value" and subject[:2] == ("error", "TypeError") and "cannot pickle" in subject[2]
+    )
+
+
 KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
     KnownDifference(
         name="the name of the metaclass",
@@ -137,6 +145,16 @@ KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
         pairs=frozenset({"entity"}),
         matches=_names_method,
         example=("class Case(Model):\n    cls: int = 1\n", ("Case.model_construct(**{'cls': 1})",)),
+    ),
+    KnownDifference(
+        name="what an entity was",
+        reason="A copy of a changed entity knows from what it changed, so that has to be copied or pickled too.",
+        pairs=frozenset({"entity"}),
+        matches=_cannot_copy_the_past,
+        example=(
+            "class Case(Model):\n    a: list[Any] = []\n",
+            ("subject = Case(a=[MappingProxyType({})])", "subject.a = [1]", "pickle.loads(pickle.dumps(subject))"),
+        ),
     ),
 )
 
