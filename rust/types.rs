@@ -362,8 +362,10 @@ pub unsafe fn extra_place(py: Python<'_>, object: *mut ffi::PyObject) -> Option<
 fn absent(py: Python<'_>, object: *mut ffi::PyObject, what: &str) -> Fail {
     // SAFETY: callers pass a live object.
     let class = unsafe { Borrowed::from_ptr(py, object) }.get_type();
-    let name = class.name().map_or_else(|_| "model".to_owned(), |name| name.to_string());
-    let text = format!("{name:?} object has no attribute '__pydantic_{what}__'").replace('"', "'");
+    // From 3.13 on, CPython names the module too.
+    let name = if cfg!(Py_3_13) { class.fully_qualified_name() } else { class.name() };
+    let name = name.map_or_else(|_| "model".to_owned(), |name| name.to_string());
+    let text = format!("'{name}' object has no attribute '__pydantic_{what}__'");
     raise(py, PyAttributeError::new_err(text))
 }
 
