@@ -270,7 +270,8 @@ class Run:
 
     def freeze_error(self, error: BaseException) -> Any:
         name = self.name_of(type(error))
-        text = self.text(str(error))
+        # How deep the stack was, and who noticed it, is no answer of the library.
+        text = self.text(str(error)) if not isinstance(error, RecursionError) else ""
         if isinstance(error, ValidationError):
             try:
                 details = error.errors(include_url=False)

@@ -122,7 +122,7 @@ class Writer:
             options.append(f"default={default}")
         if annotation in LIMITS and self.chance(20):
             options.append(self.choose(LIMITS[annotation]))
-        if head == "list" and self.chance(15):
+        elif head == "list" and self.chance(15):
             options.append(self.choose(LIMITS["list"]))
         if self.featured and self.chance(12):
             options.append(self.choose((

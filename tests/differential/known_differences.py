@@ -108,6 +108,7 @@ NOT_COMPARED = {
     "whether the dict of an object stays the same object through a validated assignment": "pydantic "
     "replaces the whole dict, Nitro the one value in it, which is what makes it fast; who holds on "
     "to vars(order) sees the new value instead of an old one",
+    "the text of a RecursionError": "it tells who noticed that the stack was full",
     "addresses in the repr of objects": "they differ between any two objects",
     "inputs that pydantic shortens in the text of an error": "it may cut through an id; the whole "
     "input is compared in errors()",
