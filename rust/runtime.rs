@@ -79,7 +79,6 @@ static RUNTIME: PyOnceLock<Runtime> = PyOnceLock::new();
 
 /// The offset of the slot `name` of `class`, in bytes from an instance's start.
 pub fn slot_offset(class: &Bound<'_, PyAny>, name: &str) -> PyResult<isize> {
-    let py = class.py();
     let descriptor = class.getattr("__dict__")?.get_item(name)?;
     // SAFETY: the type of a member descriptor is compared before the pointer is read as one.
     unsafe {
@@ -87,7 +86,6 @@ pub fn slot_offset(class: &Bound<'_, PyAny>, name: &str) -> PyResult<isize> {
             return Err(PyRuntimeError::new_err(format!("{name} is not a slot of {class}")));
         }
         let member = descriptor.as_ptr().cast::<MemberDescriptor>();
-        let _ = py;
         Ok((*(*member).member).offset)
     }
 }

@@ -523,7 +523,6 @@ pub fn install_plan(
     vectorcall: bool,
     generic_getattr: bool,
 ) -> PyResult<()> {
-    let py = class.py();
     // SAFETY: the class is live and its metaclass is checked to have the slot; types may be written with the GIL held
     // when CPython is told about it.
     unsafe {
@@ -551,7 +550,6 @@ pub fn install_plan(
         ffi::PyType_Modified(raw);
         ffi::Py_XDECREF(old);
     }
-    let _ = py;
     Ok(())
 }
 
