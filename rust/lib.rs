@@ -31,6 +31,7 @@ mod decode;
 mod dump;
 #[cfg(feature = "python")]
 mod encode;
+pub mod index;
 pub mod json;
 #[cfg(feature = "python")]
 mod layout;
