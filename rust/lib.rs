@@ -13,6 +13,8 @@
 //! | `decode`    | new instances from JSON                                              |
 //! | `copy`      | copies of instances                                                  |
 //! | `assign`    | attribute assignment                                                 |
+//! | `record`    | the object that holds what tracking remembers                        |
+//! | `image`     | what a value that can change in place was                            |
 //! | `track`     | change tracking                                                      |
 //! | `dump`      | models as dicts                                                      |
 //! | `encode`    | models as JSON                                                       |
@@ -31,6 +33,8 @@ mod decode;
 mod dump;
 #[cfg(feature = "python")]
 mod encode;
+#[cfg(feature = "python")]
+mod image;
 pub mod index;
 pub mod json;
 #[cfg(feature = "python")]
@@ -38,6 +42,8 @@ mod layout;
 #[cfg(feature = "python")]
 mod plan;
 pub mod reader;
+#[cfg(feature = "python")]
+mod record;
 #[cfg(feature = "python")]
 mod runtime;
 #[cfg(feature = "python")]
@@ -92,6 +98,7 @@ mod core_module {
         let py = module.py();
         crate::runtime::Runtime::initialise(py)?;
         crate::types::initialise(module)?;
+        crate::record::initialise(py)?;
         crate::track::initialise(py)?;
         let private = crate::layout::private_allowed();
         module.add("LAYOUT", if private { "private" } else { "public" })
