@@ -9,6 +9,7 @@ use crate::check::{check, is_str};
 use crate::layout::{self, Values};
 use crate::plan::{Assignment, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
+use crate::table;
 use crate::track;
 use crate::types::{self, fields_set_place, guard, set_fields_set};
 
@@ -98,7 +99,14 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
         if *object.as_ptr().cast::<u8>().offset(runtime.extra).cast::<*mut ffi::PyObject>() != ffi::Py_None() {
             return Err(Fail::Slow);
         }
+        let new = if field.indexed { Some(taken.clone()) } else { None };
         let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
+        if let Some(new) = new
+            && let Err(fail) = table::moved(object, plan, &[(index, old.clone(), Some(new))])
+        {
+            put_back(object, plan, index, old)?;
+            return Err(fail);
+        }
         let given = if plan.tracked { given_before(object)? } else { None };
         match bits {
             Some(bits) if bits >> index & 1 == 0 => set_fields_set(object, runtime.mask(py, bits | 1 << index)?),
@@ -154,8 +162,40 @@ fn slow<'py>(
     let old = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
     let given = given_before(object)?;
     let done = call()?;
+    if plan.fields[index].indexed {
+        // SAFETY: as above.
+        let new = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
+        if let Err(fail) = table::moved(object, plan, &[(index, old.clone(), new)]) {
+            put_back(object, plan, index, old)?;
+            return Err(fail);
+        }
+    }
     track::note(object, plan, index, old, given)?;
     Ok(done)
+}
+
+/// After a store has refused a value: the one before is there again. An exception is set, and stays so.
+fn put_back<'py>(object: View<'_, 'py>, plan: &Plan, index: usize, old: Option<Object<'py>>) -> Lane<()> {
+    let py = object.py();
+    let error = PyErr::fetch(py);
+    // SAFETY: the plan is that of the object's type; live objects.
+    unsafe {
+        match old {
+            Some(old) => {
+                let values = Values::of(object, plan)?;
+                if matches!(values.replace(py, plan, index, old.clone()), Err(Fail::Slow)) {
+                    let dict = layout::dictionary(object, Some(plan))?;
+                    dict.set_item(&plan.fields[index].name, old).map_err(|error| raise(py, error))?;
+                }
+            }
+            None => {
+                let dict = layout::dictionary(object, Some(plan))?;
+                dict.del_item(&plan.fields[index].name).map_err(|error| raise(py, error))?;
+            }
+        }
+    }
+    error.restore(py);
+    Ok(())
 }
 
 /// A validator of the whole model may change other fields too: all are compared.
@@ -166,23 +206,29 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
     let names: Option<Object<'py>> =
         unsafe { Bound::from_borrowed_ptr_or_opt(py, *fields_set_place(py, object.as_ptr())) };
     let given = fields_given(object)?;
+    let undo = || -> Lane<()> {
+        let error = PyErr::fetch(py);
+        layout::set_dictionary(object, before.as_any().as_borrowed())?;
+        if let (Some(names), Some(given)) = (&names, &given) {
+            if let (Ok(names), Ok(given)) = (names.cast::<PySet>(), given.cast::<PySet>()) {
+                names.clear();
+                given.iter().try_for_each(|name| names.add(name)).map_err(|error| raise(py, error))?;
+            }
+            set_fields_set(object, names.clone());
+        }
+        error.restore(py);
+        Ok(())
+    };
     let done = match call() {
         Ok(done) => done,
         Err(fail) => {
             // Pydantic has assigned already when a validator of the whole model refuses.
-            let error = PyErr::fetch(py);
-            layout::set_dictionary(object, before.as_any().as_borrowed())?;
-            if let (Some(names), Some(given)) = (names, given) {
-                if let (Ok(names), Ok(given)) = (names.cast::<PySet>(), given.cast::<PySet>()) {
-                    names.clear();
-                    given.iter().try_for_each(|name| names.add(name)).map_err(|error| raise(py, error))?;
-                }
-                set_fields_set(object, names);
-            }
-            error.restore(py);
+            undo()?;
             return Err(fail);
         }
     };
+    let mut moves = Vec::new();
+    let mut notes = Vec::new();
     for (index, field) in plan.fields.iter().enumerate() {
         // SAFETY: the plan is that of the object's type.
         let now = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
@@ -193,8 +239,18 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
             _ => false,
         };
         if !same {
-            track::note(object, plan, index, old, given.clone())?;
+            if plan.fields[index].indexed {
+                moves.push((index, old.clone(), now));
+            }
+            notes.push((index, old));
         }
+    }
+    if let Err(fail) = table::moved(object, plan, &moves) {
+        undo()?;
+        return Err(fail);
+    }
+    for (index, old) in notes {
+        track::note(object, plan, index, old, given.clone())?;
     }
     Ok(done)
 }

@@ -527,3 +527,33 @@ pub fn copy_dictionary<'py>(object: View<'_, 'py>, plan: Option<&Plan>) -> Lane<
         Ok(owned(py, ffi::PyDict_Copy(dict.as_ptr()))?.cast_into_unchecked())
     }
 }
+
+/// The value of field number `index`, borrowed, or null where the instance has none; nothing is made or changed, and
+/// no Python code runs. Slow where only making the instance's dictionary would tell.
+///
+/// # Safety
+/// `plan` is the plan of the type of `object`, a live object.
+#[inline(always)]
+pub unsafe fn peek(object: *mut ffi::PyObject, plan: &Plan, index: usize) -> Lane<*mut ffi::PyObject> {
+    // SAFETY: as in `Values::of` and `Values::get`.
+    unsafe {
+        if plan.layout == Layout::Inline {
+            let values = inline_values(object);
+            if !values.is_null() {
+                return Ok(*values.add(index));
+            }
+        }
+        if plan.layout == Layout::Public {
+            return Err(Fail::Slow);
+        }
+        let dict = managed_dict(object);
+        if dict.is_null() {
+            return Err(Fail::Slow);
+        }
+        let value = ffi::PyDict_GetItemWithError(dict, plan.fields[index].name.as_ptr());
+        if value.is_null() && !ffi::PyErr_Occurred().is_null() {
+            return Err(Fail::Raised);
+        }
+        Ok(value)
+    }
+}

@@ -1,6 +1,6 @@
 //! The Rust core of Nitro.
 //!
-//! `json`, `reader` and `uuid7` know no Python and build alone (`--no-default-features`). The rest speaks CPython:
+//! `index`, `json`, `reader` and `uuid7` know no Python and build alone (`--no-default-features`). The rest speaks CPython:
 //!
 //! | module      | concept                                                             |
 //! |-------------|---------------------------------------------------------------------|
@@ -17,6 +17,10 @@
 //! | `image`     | what a value that can change in place was                            |
 //! | `track`     | change tracking                                                      |
 //! | `dump`      | models as dicts                                                      |
+//! | `value`     | Python values as index keys                                          |
+//! | `expression` | field references, conditions, queries                               |
+//! | `filter`    | conditions compiled for a class                                      |
+//! | `table`     | the memory store                                                     |
 //! | `encode`    | models as JSON                                                       |
 
 #[cfg(feature = "python")]
@@ -34,6 +38,10 @@ mod dump;
 #[cfg(feature = "python")]
 mod encode;
 #[cfg(feature = "python")]
+mod expression;
+#[cfg(feature = "python")]
+mod filter;
+#[cfg(feature = "python")]
 mod image;
 pub mod index;
 pub mod json;
@@ -47,10 +55,14 @@ mod record;
 #[cfg(feature = "python")]
 mod runtime;
 #[cfg(feature = "python")]
+mod table;
+#[cfg(feature = "python")]
 mod track;
 #[cfg(feature = "python")]
 mod types;
 pub mod uuid7;
+#[cfg(feature = "python")]
+mod value;
 
 /// The native part of Nitro; see the package for what is public.
 #[cfg(feature = "python")]
@@ -64,7 +76,16 @@ mod core_module {
     #[pymodule_export]
     use crate::encode::encode_fast;
     #[pymodule_export]
+    use crate::expression::{
+        Condition, FieldRef, Ordering, QueryCore, collecting, condition, conditions_of, is_collecting,
+        register_expressions,
+    };
+    #[pymodule_export]
+    use crate::filter::value_at;
+    #[pymodule_export]
     use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::table::MemoryTable;
     #[pymodule_export]
     use crate::track::{
         accept_changes, changes, copy_tracking, is_changed, original, originals, previous_changes, revert_changes,
@@ -72,6 +93,8 @@ mod core_module {
     };
     #[pymodule_export]
     use crate::types::{finish_metaclass, install_plan};
+    #[pymodule_export]
+    use crate::value::sort_key;
 
     /// A new UUIDv7 in canonical text, greater than every earlier one of this process.
     // Without a signature: pydantic asks every default factory for it, and Python takes its time to read one.

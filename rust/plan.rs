@@ -275,6 +275,8 @@ pub struct Field {
     pub assignable: bool,
     /// Whether a value may change without an assignment.
     pub mutable: bool,
+    /// Whether a store keeps an index that this field is part of.
+    pub indexed: bool,
 }
 
 impl Field {
@@ -423,17 +425,18 @@ impl Plan {
 
 #[pymethods]
 impl Plan {
-    /// `fields`: (name, node, kind of default, default, assignable). `lanes`: booleans by name.
+    /// `fields`: (name, node, kind of default, default, assignable, indexed). `lanes`: booleans by name.
     #[new]
     fn new(class: &Bound<'_, PyType>, fields: &Bound<'_, PyList>, lanes: &Bound<'_, PyDict>) -> PyResult<Self> {
         let py = class.py();
         let mut read = Vec::with_capacity(fields.len());
         for (index, spec) in fields.iter().enumerate() {
-            let (name, node, kind, default, assignable): (
+            let (name, node, kind, default, assignable, indexed): (
                 Bound<'_, PyString>,
                 Bound<'_, PyAny>,
                 String,
                 Bound<'_, PyAny>,
+                bool,
                 bool,
             ) = spec.extract()?;
             let text = name.to_str()?.to_owned();
@@ -453,6 +456,7 @@ impl Plan {
                 default: Default::read(&kind, default)?,
                 assignable,
                 mutable,
+                indexed,
             });
         }
         let lane = |name: &str| -> PyResult<bool> {

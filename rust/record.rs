@@ -22,6 +22,8 @@ struct Record {
     head: *mut ffi::PyObject,
     /// State: the names of the fields given, as they were before the first assignment, or null.
     given: *mut ffi::PyObject,
+    /// State: the table of which the entity is a record, or null.
+    home: *mut ffi::PyObject,
     items: [*mut ffi::PyObject; 0],
 }
 
@@ -35,7 +37,7 @@ unsafe extern "C" fn traverse(
         let record = object.cast::<Record>();
         let class = ffi::Py_TYPE(object).cast::<ffi::PyObject>();
         let items = std::slice::from_raw_parts((&raw mut (*record).items).cast(), ffi::Py_SIZE(object) as usize);
-        for &held in [class, (*record).head, (*record).given].iter().chain(items) {
+        for &held in [class, (*record).head, (*record).given, (*record).home].iter().chain(items) {
             if !held.is_null() {
                 let stop = visit(held, argument);
                 if stop != 0 {
@@ -57,6 +59,7 @@ unsafe extern "C" fn clear(object: *mut ffi::PyObject) -> std::ffi::c_int {
         }
         ffi::Py_XDECREF(ptr::replace(&raw mut (*record).head, ptr::null_mut()));
         ffi::Py_XDECREF(ptr::replace(&raw mut (*record).given, ptr::null_mut()));
+        ffi::Py_XDECREF(ptr::replace(&raw mut (*record).home, ptr::null_mut()));
     }
     0
 }
@@ -120,6 +123,7 @@ pub fn new_record<'py>(py: Python<'py>, class: &Bound<'py, PyType>, count: usize
         (*record).tag = tag;
         (*record).head = ptr::null_mut();
         (*record).given = ptr::null_mut();
+        (*record).home = ptr::null_mut();
         ptr::write_bytes((&raw mut (*record).items).cast::<*mut ffi::PyObject>(), 0, count);
         ffi::PyObject_GC_Track(object.as_ptr().cast());
         Ok(object)
@@ -186,5 +190,18 @@ impl<'py> Held<'py> {
     pub fn set_given(&self, value: Object<'py>) {
         // SAFETY: a live record.
         unsafe { ffi::Py_XDECREF(ptr::replace(&raw mut (*self.record()).given, value.into_ptr())) };
+    }
+
+    pub fn home(&self) -> Option<Object<'py>> {
+        // SAFETY: null or a live object.
+        unsafe { Bound::from_borrowed_ptr_or_opt(self.0.py(), (*self.record()).home) }
+    }
+
+    pub fn set_home(&self, home: Option<Object<'py>>) {
+        // SAFETY: a live record.
+        unsafe {
+            let new = home.map_or(ptr::null_mut(), Bound::into_ptr);
+            ffi::Py_XDECREF(ptr::replace(&raw mut (*self.record()).home, new));
+        }
     }
 }

@@ -60,6 +60,8 @@ pub struct Runtime {
     pub safe_uuid_unknown: Py<PyAny>,
     pub decimal: Py<PyType>,
     pub decimal_is_finite: Py<PyAny>,
+    /// `enum.Enum`.
+    pub enumeration: Py<PyAny>,
     pub utc: Py<PyAny>,
     /// `pydantic_core.TzInfo`, which pydantic gives to datetimes that it parses.
     pub tz_info: Py<PyAny>,
@@ -116,6 +118,7 @@ impl Runtime {
             private: slot_offset(&base_model, "__pydantic_private__")?,
             uuid: uuid.getattr("UUID")?.cast_into::<PyType>()?.unbind(),
             safe_uuid_unknown: uuid.getattr("SafeUUID")?.getattr("unknown")?.unbind(),
+            enumeration: py.import("enum")?.getattr("Enum")?.unbind(),
             decimal_is_finite: decimal.getattr("is_finite")?.unbind(),
             decimal: decimal.cast_into::<PyType>()?.unbind(),
             utc: datetime.getattr("timezone")?.getattr("utc")?.unbind(),

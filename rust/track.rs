@@ -19,6 +19,7 @@ use crate::layout::{self, Values};
 use crate::plan::Plan;
 use crate::record::{Held, new_record, record_types};
 use crate::runtime::{Lane, Object, View, raise, slot_offset};
+use crate::table::MemoryTable;
 use crate::types;
 
 /// The version of a record that was saved for the first time.
@@ -94,8 +95,9 @@ fn own_state<'py>(object: View<'_, 'py>, plan: &Plan) -> Lane<Held<'py>> {
     {
         return Ok(state.clone());
     }
-    let tag = known.map_or(0, |state| state.tag());
+    let tag = known.as_ref().map_or(0, Held::tag);
     let made = Held(new_record(py, record_types(py).state.bind(py), plan.fields.len(), tag)?);
+    made.set_home(known.and_then(|state| state.home()));
     set_state(object, Some(made.0.clone()));
     Ok(made)
 }
@@ -336,6 +338,15 @@ pub fn revert_changes(entity: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(true)
     })?;
     let plan = tracked.plan.get();
+    let indexed = old.iter().any(|(index, _)| plan.fields[*index].indexed);
+    if let Some(home) = home(tracked.object).filter(|_| indexed) {
+        let fields: Vec<_> = old
+            .iter()
+            .filter(|(index, _)| plan.fields[*index].indexed)
+            .map(|(index, image)| Ok((*index, tracked.current(*index)?, Some(tracked.old(image)?))))
+            .collect::<PyResult<_>>()?;
+        home.cast::<MemoryTable>()?.get().move_entries(tracked.object, plan, &fields)?;
+    }
     for (index, image) in old {
         // SAFETY: the plan is that of the object's type.
         let dict = unsafe { layout::dictionary(tracked.object, Some(plan)) }.map_err(|fail| error_of(py, fail))?;
@@ -359,24 +370,71 @@ pub fn revert_changes(entity: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// Starts tracking anew from what is, as version `version`, and with what the last save wrote.
+/// Starts tracking anew from what is, as version `version`, and with what the last save wrote. A record stays the
+/// record that it is, unless it is stored no more.
 fn restart<'py>(tracked: &Tracked<'_, 'py>, version: u64, previous: Option<Object<'py>>) -> PyResult<()> {
-    let py = tracked.py();
-    let plan = tracked.plan.get();
-    let fail = |fail| error_of(py, fail);
+    let home = if version == 0 { None } else { home(tracked.object) };
+    settle_in(tracked.object, tracked.plan.get(), version, previous, home).map_err(|fail| error_of(tracked.py(), fail))
+}
+
+fn settle_in<'py>(
+    object: View<'_, 'py>,
+    plan: &Plan,
+    version: u64,
+    previous: Option<Object<'py>>,
+    home: Option<Object<'py>>,
+) -> Lane<()> {
+    let py = object.py();
     if version == FIRST && previous.is_none() && !plan.any_mutable {
-        set_state(tracked.object, Some(shared_states(py).saved.bind(py).clone()));
+        let shared = match &home {
+            Some(home) => saved_in(home)?,
+            None => shared_states(py).saved.bind(py).clone(),
+        };
+        set_state(object, Some(shared));
         return Ok(());
     }
-    set_state(tracked.object, None);
+    set_state(object, None);
     if version != 0 || previous.is_some() {
-        let state = own_state(tracked.object, plan).map_err(fail)?;
+        let state = own_state(object, plan)?;
         state.set_tag(version);
+        state.set_home(home);
         if let Some(previous) = previous {
             state.set_head(previous);
         }
     }
-    settle(tracked.object, plan).map_err(fail)
+    settle(object, plan)
+}
+
+/// The state that the entities of a table share which were saved once and have not changed since.
+fn saved_in<'py>(home: &Object<'py>) -> Lane<Object<'py>> {
+    let py = home.py();
+    let table = home.cast::<MemoryTable>().map_err(|error| raise(py, error.into()))?.get();
+    table.saved_state(py, || {
+        let state = Held(new_record(py, record_types(py).state.bind(py), 0, FIRST)?);
+        state.set_home(Some(home.clone()));
+        Ok(state.0)
+    })
+}
+
+/// The table of which an entity is a record.
+#[inline]
+pub fn home<'py>(object: View<'_, 'py>) -> Option<Object<'py>> {
+    state(object).and_then(|state| state.home())
+}
+
+/// The version of the stored record that the entity is; 0 when it is not stored.
+pub fn version_of(object: View<'_, '_>) -> u64 {
+    state(object).map_or(0, |state| state.tag())
+}
+
+/// Makes an entity version `version` of a record of `home`, or of a record elsewhere, with nothing changed.
+pub fn become_record<'py>(object: View<'_, 'py>, plan: &Plan, version: u64, home: Option<Object<'py>>) -> Lane<()> {
+    settle_in(object, plan, version, None, home)
+}
+
+/// Makes an entity a record of a table, or of none any more.
+pub fn set_home<'py>(object: View<'_, 'py>, plan: &Plan, home: Option<Object<'py>>) -> Lane<()> {
+    own_state(object, plan).map(|state| state.set_home(home))
 }
 
 /// The version of the stored record that the entity was loaded or saved as; 0 when it is not stored.
@@ -430,7 +488,9 @@ pub fn copy(entity: View<'_, '_>, copy: View<'_, '_>, plan: &Plan) -> Lane<()> {
     settle_late(copy, plan)?;
     let Some(state) = state(entity) else { return Ok(()) };
     if state.len() == 0 {
-        set_state(copy, Some(state.0));
+        // A copy is not the record.
+        let shared = if state.home().is_some() { shared_states(py).saved.bind(py).clone() } else { state.0 };
+        set_state(copy, Some(shared));
         return settle(copy, plan);
     }
     let entity = entity.to_owned();

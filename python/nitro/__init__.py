@@ -16,27 +16,36 @@ from .errors import (
     UnknownFieldError,
     UnsupportedQuery,
 )
+from .expressions import Condition, FieldRef, Index, col
 from .fields import Field
 from .model import Model, ValueObject
-from .query import Query
+from .query import Page, Query
+from .repository import Capabilities, Repository
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Capabilities",
+    "Condition",
     "ConfigurationError",
     "Entity",
     "EntityNotFound",
     "Field",
+    "FieldRef",
+    "Index",
     "MemoryRepo",
     "Model",
     "NitroError",
+    "Page",
     "Query",
+    "Repository",
     "StaleEntityError",
     "UniqueViolation",
     "UnknownFieldError",
     "UnsupportedQuery",
     "ValueObject",
     "changes",
+    "col",
     "decode",
     "encode",
     "explain",

@@ -114,7 +114,7 @@ class Plan:
     def __new__(
         cls,
         class_: type[BaseModel],
-        fields: list[tuple[str, tuple[Any, ...], str, Any, bool]],
+        fields: list[tuple[str, tuple[Any, ...], str, Any, bool, bool]],
         lanes: dict[str, bool],
     ) -> Plan: ...
     @property

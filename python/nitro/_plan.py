@@ -416,13 +416,14 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         # A class that contains itself is known by its plan.
         compiler.definitions.setdefault(own_name, schema)
     known = schema["type"] == "model" and schema["cls"] is cls and schema["schema"]["type"] == "model-fields"
-    fields: list[tuple[str, Node, str, Any, bool]] = []
+    fields: list[tuple[str, Node, str, Any, bool, bool]] = []
+    indexed: frozenset[str] = getattr(cls, "__nitro_indexed__", frozenset())
     explained: list[FieldLane] = []
     if not known or schema.get("root_model"):
         whole = whole or "not an ordinary model"
         compiler.dump_reason = "not an ordinary model"
         for name, info in cls.__pydantic_fields__.items():
-            fields.append((name, slow(whole), "required", None, False))
+            fields.append((name, slow(whole), "required", None, False, name in indexed))
             explained.append(FieldLane(name, _type_name(info.annotation), whole))
         body: Schema = {"fields": {}}
         settings: Schema = {}
@@ -465,7 +466,8 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         if kind == "required" and slowness(node) is not None:
             required_slow = required_slow or f"{name}: {slowness(node)}"
         shadowed = hasattr(first_in_line(cls, name), "__set__")
-        fields.append((name, node, kind, value, not entry.get("frozen", False) and not shadowed))
+        assignable = not entry.get("frozen", False) and not shadowed
+        fields.append((name, node, kind, value, assignable, name in indexed))
         explained.append(FieldLane(name, _type_name(cls.__pydantic_fields__[name].annotation), reason))
 
     config = cls.model_config

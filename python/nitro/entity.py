@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -16,10 +16,11 @@ from pydantic.fields import FieldInfo, PrivateAttr
 from pydantic_core import core_schema
 
 from . import _core, _plan, changes, fields
-from .errors import ConfigurationError, EntityNotFound
-from .model import Model, ModelMeta, collecting
+from .errors import ConfigurationError, EntityNotFound, UnknownFieldError
+from .expressions import Index
+from .model import Model, ModelMeta
 from .query import Query
-from .repository import repository_of
+from .repository import Ttl, repository_of
 
 _E = TypeVar("_E", bound="Entity")
 
@@ -43,6 +44,8 @@ else:
         A staticmethod only in name: that is a kind of attribute which pydantic does not take for a field.
         """
 
+        gives_way = True
+
         def __init__(self, function: Callable[..., Any]) -> None:
             super().__init__(function)
             self.function = function
@@ -51,7 +54,7 @@ else:
             self.name = name
 
         def give_way(self, entity: Any, owner: type) -> None:
-            if self.name in owner.__pydantic_fields__ or (entity is None and collecting.depth):
+            if self.name in owner.__pydantic_fields__ or (entity is None and _core.is_collecting()):
                 raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
 
     class _attribute(_Giving):  # noqa: N801
@@ -81,12 +84,20 @@ class EntityMeta(ModelMeta):
         namespace: dict[str, Any],
         *,
         backend: Any = None,
+        ttl: Ttl = ...,
         **keywords: Any,
     ) -> type:
         _refuse_reserved(name, _annotations(namespace))
+        # Taken out: pydantic would ask for an annotation.
+        indexes = {name: namespace.pop(name) for name, value in list(namespace.items()) if isinstance(value, Index)}
+        namespace["__nitro_own_indexes__"] = indexes
         named = namespace.pop(_BACKEND, None)
         namespace.get("__annotations__", {}).pop(_BACKEND, None)
         cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
+        for attribute, index in indexes.items():
+            type.__setattr__(cls, attribute, index)
+        if ttl is not ...:
+            cls.__nitro_ttl__ = ttl
         if backend is not None and named is not None:
             raise ConfigurationError(f"{name} names its backend twice: as a class keyword and as {_BACKEND}; keep one")
         chosen = named if backend is None else backend
@@ -98,12 +109,14 @@ class EntityMeta(ModelMeta):
         _refuse_reserved(cls.__name__, cls.__pydantic_fields__)
         cls.__nitro_declares_id__ = "id" in _annotations(namespace) or any(map(_declares_id, cls.__bases__))
         _find_key(cls)
+        _find_indexes(cls)
 
     if TYPE_CHECKING:
         __pydantic_fields__: dict[str, FieldInfo]
         __nitro_backend__: Any
         __nitro_declares_id__: bool
         __nitro_key__: str
+        __nitro_ttl__: float | None
     else:
 
         @property
@@ -162,6 +175,32 @@ def _find_key(cls: Any) -> None:
     cls.__nitro_key__ = declared[0] if declared else "id"
 
 
+def _find_indexes(cls: Any) -> None:
+    """What the store is to keep indexes of: fields that say so, and each `Index` of the class and its bases."""
+    found: dict[tuple[tuple[str, bool], ...], bool] = {}
+    for name, info in cls.__pydantic_fields__.items():
+        said = fields.stored(info)
+        if (said.index or said.unique) and name != cls.__nitro_key__:
+            found[((name, False),)] = said.unique
+    for base in reversed(cls.__mro__):
+        for index in base.__dict__.get("__nitro_own_indexes__", {}).values():
+            for name, _ in index.components:
+                if name not in cls.__pydantic_fields__:
+                    raise UnknownFieldError(cls, name, cls.__pydantic_fields__)
+            key = tuple(index.components)
+            found[key] = found.get(key, False) or index.unique
+    cls.__nitro_indexes__ = [
+        (", ".join(("-" if down else "") + name for name, down in parts), list(parts), unique)
+        for parts, unique in found.items()
+    ]
+    cls.__nitro_indexed__ = frozenset(name for parts in found for name, _ in parts)
+
+
+def indexes_of(entity_class: type[Entity]) -> list[tuple[str, list[tuple[str, bool]], bool]]:
+    """(name, [(field, whether it is descending)], unique) of each index that a class declares."""
+    return entity_class.__nitro_indexes__
+
+
 class Entity(Model, metaclass=EntityMeta):
     """A domain object: validated always, tracked, and stored where its class says.
 
@@ -192,6 +231,9 @@ class Entity(Model, metaclass=EntityMeta):
 
     __nitro_backend__: ClassVar[Any] = None
     __nitro_key__: ClassVar[str] = "id"
+    __nitro_ttl__: ClassVar[float | None] = None
+    __nitro_indexes__: ClassVar[list[tuple[str, list[tuple[str, bool]], bool]]] = []
+    __nitro_indexed__: ClassVar[frozenset[str]] = frozenset()
 
     id: str = PydanticField(default_factory=_core.new_id)
 
@@ -217,22 +259,27 @@ class Entity(Model, metaclass=EntityMeta):
     @_class_verb
     def get_many(cls, keys: Iterable[Any]) -> list[Self]:
         """The entities with these keys, in the keys' order; keys that nobody has are passed over."""
-        found = (_find(cls, key) for key in keys)
-        return [entity for entity in found if entity is not None]
+        return repository_of(cls).get_many(cls, _keys(cls, keys))
 
     @classmethod
     def all(cls) -> list[Self]:
         """Every entity of the class, in the order of their first save."""
-        return repository_of(cls).find(cls, {})
+        return Entity.where.__func__(cls).all()
 
     @classmethod
-    def where(cls, /, **equal: Any) -> Query[Self]:
-        """The entities whose fields equal the given values, as a lazy query.
+    def where(cls, /, *conditions: Any, **lookups: Any) -> Query[Self]:
+        """The entities for which all the conditions hold, as a lazy query.
+
+        Args:
+            conditions: Such as `Order.total > 10`; combined with `&`, `|` and `~`.
+            lookups: Such as `status="placed"` or `total__gt=10`: a field, and one of `eq ne lt le gt ge in like contains
+                startswith endswith between is_null` behind two underscores.
 
         Raises:
             UnknownFieldError: If the class has no field of such a name.
+            UnsupportedQuery: If a field is compared with what it cannot hold.
         """
-        return Query(cls, repository_of(cls), equal)
+        return Query(cls, repository_of(cls), _core.conditions_of(cls, (), conditions, lookups), (), None, 0, False)
 
     @_class_verb
     def create(cls, /, **data: Any) -> Self:
@@ -244,32 +291,37 @@ class Entity(Model, metaclass=EntityMeta):
         return cls(**data).save()
 
     @_class_verb
-    def save_all(cls, entities: Iterable[Self]) -> list[Self]:
+    def save_all(cls, entities: Iterable[Self], *, ttl: Ttl = ...) -> list[Self]:
         """Saves many entities and gives them back.
+
+        Args:
+            entities: Of this class, or of a subclass.
+            ttl: As for `save`.
 
         Raises:
             TypeError: If one of them is of another class; nothing is saved then.
-            StaleEntityError, UniqueViolation: As for `save`; those before it are saved.
+            StaleEntityError, UniqueViolation: As for `save`. The memory store then has stored none of those that are
+                new; others stop at the first that is refused.
         """
-        listed = list(entities)
-        for entity in listed:
-            if not isinstance(entity, cls):
-                raise TypeError(f"{cls.__name__}.save_all saves {cls.__name__}, got {type(entity).__name__}")
-        for entity in listed:
-            repository_of(type(entity)).save(entity)
+        listed = _all_of(cls, entities)
+        repository_of(cls).save_all(listed, ttl=ttl)
         return listed
 
     # Verbs on the instance.
 
-    def save(self) -> Self:
+    def save(self, *, ttl: Ttl = ...) -> Self:
         """Stores the entity, and gives it back.
+
+        Args:
+            ttl: Seconds until it is gone; None keeps it for ever; Ellipsis does what its class says, which keeps it
+                for ever unless it is declared as `class Session(Entity, ttl=3600)`.
 
         Raises:
             StaleEntityError: If the stored version moved since the entity was loaded.
-            UniqueViolation: If another entity has the same key.
+            UniqueViolation: If another entity has the same key, or the same value in a unique field.
             pydantic.ValidationError: If a container was edited in place into something invalid.
         """
-        repository_of(type(self)).save(self)
+        repository_of(type(self)).save(self, ttl=ttl)
         return self
 
     def delete(self) -> None:
@@ -293,25 +345,36 @@ class Entity(Model, metaclass=EntityMeta):
 
     # The same for async code.
 
+    # A class that replaces a verb has replaced its twin too, unless it replaces that as well.
+
     @classmethod
     async def aget(cls, key: Any) -> Self:
         """`get`, for async code."""
-        return cls.get(key)
+        if cls.get.__func__ is not Entity.get.__func__:
+            return cls.get(key)
+        found = await Entity.aget_or_none.__func__(cls, key)
+        if found is None:
+            raise EntityNotFound(cls, key)
+        return found
 
     @_class_verb
     async def aget_or_none(cls, key: Any) -> Self | None:
         """`get_or_none`, for async code."""
-        return _find(cls, key)
+        for converted in _keys(cls, (key,)):
+            return await repository_of(cls).aget(cls, converted)
+        return None
 
     @_class_verb
     async def aget_many(cls, keys: Iterable[Any]) -> list[Self]:
         """`get_many`, for async code."""
-        return Entity.get_many.__func__(cls, keys)
+        return await repository_of(cls).aget_many(cls, _keys(cls, keys))
 
     @classmethod
     async def aall(cls) -> list[Self]:
         """`all`, for async code."""
-        return cls.all()
+        if cls.all.__func__ is not Entity.all.__func__:
+            return cls.all()
+        return await Entity.where.__func__(cls).aall()
 
     @_class_verb
     async def acreate(cls, /, **data: Any) -> Self:
@@ -319,22 +382,29 @@ class Entity(Model, metaclass=EntityMeta):
         return await cls(**data).asave()
 
     @_class_verb
-    async def asave_all(cls, entities: Iterable[Self]) -> list[Self]:
+    async def asave_all(cls, entities: Iterable[Self], *, ttl: Ttl = ...) -> list[Self]:
         """`save_all`, for async code."""
-        return Entity.save_all.__func__(cls, entities)
+        listed = _all_of(cls, entities)
+        await repository_of(cls).asave_all(listed, ttl=ttl)
+        return listed
 
-    async def asave(self) -> Self:
+    async def asave(self, *, ttl: Ttl = ...) -> Self:
         """`save`, for async code."""
-        return self.save()
+        if type(self).save is not Entity.save:
+            return self.save(ttl=ttl) if ttl is not ... else self.save()
+        await repository_of(type(self)).asave(self, ttl=ttl)
+        return self
 
     async def adelete(self) -> None:
         """`delete`, for async code."""
-        self.delete()
+        if type(self).delete is not Entity.delete:
+            return self.delete()
+        await repository_of(type(self)).adelete(self)
 
     @_verb
     async def arefresh(self) -> Self:
         """`refresh`, for async code."""
-        repository_of(type(self)).refresh(self)
+        await repository_of(type(self)).arefresh(self)
         return self
 
     # What changed.
@@ -464,6 +534,24 @@ def _find(entity_class: type[_E], key: Any) -> _E | None:
         # It is no value of the key's type, so no entity can have it.
         return None
     return repository_of(entity_class).get(entity_class, converted)
+
+
+def _keys(entity_class: type[Entity], keys: Iterable[Any]) -> Iterator[Any]:
+    """Keys as values of the key field's type, without those that are no such values: no entity can have them."""
+    for key in keys:
+        try:
+            yield to_key(entity_class, key)
+        except ValidationError:
+            continue
+
+
+def _all_of(entity_class: type[_E], entities: Iterable[_E]) -> list[_E]:
+    listed = list(entities)
+    for entity in listed:
+        if not isinstance(entity, entity_class):
+            name = entity_class.__name__
+            raise TypeError(f"{name}.save_all saves {name}, got {type(entity).__name__}")
+    return listed
 
 
 def to_key(entity_class: type[Entity], key: Any) -> Any:

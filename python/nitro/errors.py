@@ -87,16 +87,19 @@ class UniqueViolation(NitroError):
 
     Attributes:
         entity_class: The class of the entity.
-        field: The name of the unique field.
-        value: The value that is taken.
+        field: The name of the unique field; several with a comma between them.
+        value: The value that is taken; a tuple of them where several fields are unique together.
+        other: The key of the entity that has it; None where the store does not say.
     """
 
-    def __init__(self, entity_class: type, field: str, value: object) -> None:
+    def __init__(self, entity_class: type, field: str, value: object, other: object = None) -> None:
         self.entity_class = entity_class
         self.field = field
         self.value = value
+        self.other = other
+        whose = "another" if other is None or other == value else f"another ({other!r})"
         super().__init__(
-            f"another {entity_class.__name__} with {field}={value!r} is stored: "
+            f"{whose} {entity_class.__name__} with {field}={value!r} is stored: "
             "change that one, or give this one another value"
         )
 
@@ -109,11 +112,12 @@ class UnknownFieldError(NitroError, AttributeError):
         field: The name that it does not know.
     """
 
-    def __init__(self, entity_class: type, field: str, known: Iterable[str]) -> None:
+    def __init__(self, entity_class: type, field: str, known: Iterable[str], hint: str = "") -> None:
         self.entity_class = entity_class
         self.field = field
         near = difflib.get_close_matches(field, list(known), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        if near:
+            hint = f"; did you mean {near[0]!r}?"
         super().__init__(f"{entity_class.__name__} has no field {field!r}{hint}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict
@@ -12,24 +11,13 @@ from pydantic._internal._typing_extra import parent_frame_namespace
 from pydantic.fields import Field as PydanticField
 from pydantic.fields import PrivateAttr
 
-from . import _core, _plan
+from . import _core, _plan, expressions
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
 else:
     ModelMetaclass = _core.MetaCore
 
-
-class _Collecting(threading.local):
-    """Whether pydantic is collecting the fields of a class in this thread.
-
-    Nitro's own names on a class are then out of sight, so that a field of the same name shadows nothing.
-    """
-
-    depth = 0
-
-
-collecting = _Collecting()
 
 #: Attributes of a class on which its plan depends.
 _PLANNED = frozenset(
@@ -60,16 +48,18 @@ class ModelMeta(ModelMetaclass):
             namespace["__pydantic_parent_namespace__"] = build_lenient_weakvaluedict(
                 parent_frame_namespace(parent_depth=_depth_of_class_statement(mcs))
             )
-        collecting.depth += 1
+        # The names that Nitro gives to a class are out of sight, so that a field of the same name shadows nothing.
+        _core.collecting(1)
         try:
             cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
             cls._settle(namespace)
         finally:
-            collecting.depth -= 1
+            _core.collecting(-1)
         cls.__nitro_replaced__ = False
         cls.__nitro_settled__ = True
         if cls.__pydantic_complete__:
             _plan.install(cls)
+        expressions.install(cls)
         return cls
 
     def _settle(cls, namespace: dict[str, Any]) -> None:
@@ -86,6 +76,7 @@ class ModelMeta(ModelMetaclass):
                 cls.__nitro_replaced__ = False
                 if value:
                     _plan.install(cls)
+                    expressions.install(cls)
                 else:
                     _core.install_plan(cls, None, False, False)
             elif name in _REPLACEABLE and cls.__pydantic_complete__:

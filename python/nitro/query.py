@@ -2,57 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import base64
+import binascii
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from .errors import EntityNotFound, NitroError, UnknownFieldError
-from .repository import Repository
+from . import expressions
+from ._core import FieldRef, QueryCore
+from .errors import EntityNotFound, NitroError
 
 if TYPE_CHECKING:
     from .entity import Entity
+    from .repository import Repository
 
 E = TypeVar("E", bound="Entity")
 
 
-class Query(Generic[E]):
-    """The entities of one class whose fields equal given values. Nothing is read before it is asked for.
+@dataclass(frozen=True, slots=True)
+class Page(Generic[E]):
+    """Some of the entities that a query finds, and where to go on."""
+
+    #: In the query's order.
+    items: list[E]
+    #: What `page(after=...)` takes for the next page; None on the last one. Opaque, and safe in a URL.
+    next_cursor: str | None
+    #: How many the query finds on all pages; None where it was not asked for.
+    total: int | None = None
+
+    def __iter__(self) -> Iterator[E]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def cursor_text(cursor: bytes) -> str:
+    """A cursor as text for users."""
+    return base64.urlsafe_b64encode(cursor).rstrip(b"=").decode()
+
+
+def cursor_bytes(text: str) -> bytes:
+    """A cursor as the backend made it.
+
+    Raises:
+        ValueError: If it is no cursor.
+    """
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"after takes the next_cursor of a page, got {text!r}") from None
+
+
+class Query(QueryCore, Generic[E]):
+    """The entities of one class for which some conditions hold. Nothing is read before it is asked for.
+
+    `where`, `order_by`, `limit` and `offset` give another query; `all`, `first`, `one`, `count` and the like, and a
+    loop, read. Without an order, entities come in the order of their first save; so do those that are equal in it.
+
+    Comparisons hold between values of one kind, and never with None or NaN: these are found by `== None`, `is_null()`
+    and `== nan`. `!=` and `~` hold wherever the opposite does not. None sorts before everything else and NaN after all
+    numbers; numbers of all types are in one order; texts are in the order of their code points.
 
     Example:
-        >>> Order.where(status="draft").count()
-        0
+        >>> Order.where(Order.total > 10, status="draft").order_by("-total").limit(3).all()
+        []
     """
 
-    def __init__(self, entity_class: type[E], repository: Repository, equal: Mapping[str, Any]) -> None:
-        known = entity_class.__pydantic_fields__
-        for name in equal:
-            if name not in known:
-                raise UnknownFieldError(entity_class, name, known)
-        self._entity_class = entity_class
-        self._repository = repository
-        self._equal = dict(equal)
+    __slots__ = ()
 
-    def where(self, /, **equal: Any) -> Query[E]:
-        """The same query with further conditions.
+    if TYPE_CHECKING:
+        _class: type[E]  # pyright: ignore[reportIncompatibleVariableOverride]
+        _repository: Repository
 
-        Raises:
-            UnknownFieldError: If the class has no field of such a name.
-            NitroError: If a field is asked for twice.
-        """
-        twice = equal.keys() & self._equal.keys()
-        if twice:
-            raise NitroError(f"{self._entity_class.__name__}.where was given {sorted(twice)} twice")
-        return Query(self._entity_class, self._repository, {**self._equal, **equal})
+        def where(self, /, *conditions: Any, **lookups: Any) -> Self: ...
+        def order_by(self, /, *fields: Any) -> Self: ...
+        def limit(self, count: int | None, /) -> Self: ...
+        def offset(self, count: int, /) -> Self: ...
+        def in_memory(self) -> Self: ...
+
+    # --- Reading ---
 
     def all(self) -> list[E]:
-        """Every match, in the order of their first save."""
-        return self._repository.find(self._entity_class, self._equal)
+        """Every match."""
+        return self._repository.select(self)
 
     def __iter__(self) -> Iterator[E]:
         return iter(self.all())
 
     def first(self) -> E | None:
         """The first match; None when there is none."""
-        return next(iter(self.all()), None)
+        found = self._at_most(1).all()
+        return found[0] if found else None
 
     def one(self) -> E:
         """The only match.
@@ -61,10 +102,7 @@ class Query(Generic[E]):
             EntityNotFound: If there is none.
             NitroError: If there are several.
         """
-        found = self.one_or_none()
-        if found is None:
-            raise EntityNotFound(self._entity_class, self._equal)
-        return found
+        return self._one(self._at_most(2).all())
 
     def one_or_none(self) -> E | None:
         """The only match; None when there is none.
@@ -72,54 +110,229 @@ class Query(Generic[E]):
         Raises:
             NitroError: If there are several.
         """
-        found = self.all()
-        if len(found) > 1:
-            raise NitroError(f"{len(found)} of {self._entity_class.__name__} match {self._equal!r}, one was asked for")
-        return found[0] if found else None
+        return self._one_or_none(self._at_most(2).all())
 
     def count(self) -> int:
         """How many match."""
-        return len(self.all())
+        return self._repository.count(self)
 
     def exists(self) -> bool:
         """Whether any matches."""
-        return bool(self.all())
+        return bool(self._at_most(1).all())
+
+    def page(self, *, limit: int = 50, after: str | None = None, total: bool = False) -> Page[E]:
+        """The next matches, and a cursor to go on from.
+
+        A cursor names the last entity of its page, not a number of entities: while entities come and go, no page
+        skips one or shows one twice, unless what it is sorted by changes.
+
+        Args:
+            limit: How many at most.
+            after: The `next_cursor` of the page before; None for the first page.
+            total: Whether to count all matches.
+
+        Raises:
+            ValueError: If `after` is no cursor of the same query in the same order, or `limit` is below 1.
+        """
+        if limit < 1:
+            raise ValueError(f"limit takes a number from 1 on, got {limit}")
+        return self._repository.page(self, limit, after, total)
+
+    def explain(self) -> str:
+        """How the backend would answer, for people: which indexes it uses, and what it filters and sorts itself."""
+        return self._repository.explain(self)
+
+    # --- Changing ---
 
     def delete(self) -> int:
         """Deletes every match and tells how many there were."""
-        found = self.all()
-        for entity in found:
-            self._repository.delete(entity)
-        return len(found)
+        return self._repository.delete_all(self)
+
+    def update(self, /, **values: Any) -> int:
+        """Gives every match new values, validated, and tells how many there were.
+
+        Raises:
+            UnknownFieldError: If the class has no such field.
+            pydantic.ValidationError: If a value is not valid.
+        """
+        expressions.changes_of(self._class, values)
+        return self._repository.update_all(self, values)
+
+    # --- Summing up ---
+
+    def sum(self, field: Any) -> Any:
+        """The sum of a field; 0 of nothing. None is passed over, here and below."""
+        return self._repository.aggregate(self, "sum", self._field(field))
+
+    def avg(self, field: Any) -> Any:
+        """The mean of a field; None of nothing."""
+        return self._repository.aggregate(self, "avg", self._field(field))
+
+    def min(self, field: Any) -> Any:
+        """The least value of a field; None of nothing."""
+        return self._repository.aggregate(self, "min", self._field(field))
+
+    def max(self, field: Any) -> Any:
+        """The greatest value of a field; None of nothing."""
+        return self._repository.aggregate(self, "max", self._field(field))
+
+    def group_by(self, *fields: Any) -> Grouped:
+        """The matches by the values of some fields, to be counted or summed up.
+
+        Example:
+            >>> Order.where().group_by("status").count()
+            {}
+        """
+        if not fields:
+            raise TypeError("group_by takes one field or more")
+        return Grouped(self, tuple(map(self._field, fields)))
+
+    # --- The same for async code ---
 
     async def aall(self) -> list[E]:
         """`all`, for async code."""
-        return self.all()
+        return await self._repository.aselect(self)
 
     async def __aiter__(self) -> AsyncIterator[E]:
-        for entity in self.all():
+        for entity in await self.aall():
             yield entity
 
     async def afirst(self) -> E | None:
         """`first`, for async code."""
-        return self.first()
+        found = await self._at_most(1).aall()
+        return found[0] if found else None
 
     async def aone(self) -> E:
         """`one`, for async code."""
-        return self.one()
+        return self._one(await self._at_most(2).aall())
 
     async def aone_or_none(self) -> E | None:
         """`one_or_none`, for async code."""
-        return self.one_or_none()
+        return self._one_or_none(await self._at_most(2).aall())
 
     async def acount(self) -> int:
         """`count`, for async code."""
-        return self.count()
+        return await self._repository.acount(self)
 
     async def aexists(self) -> bool:
         """`exists`, for async code."""
-        return self.exists()
+        return bool(await self._at_most(1).aall())
+
+    async def apage(self, *, limit: int = 50, after: str | None = None, total: bool = False) -> Page[E]:
+        """`page`, for async code."""
+        if limit < 1:
+            raise ValueError(f"limit takes a number from 1 on, got {limit}")
+        return await self._repository.apage(self, limit, after, total)
 
     async def adelete(self) -> int:
         """`delete`, for async code."""
-        return self.delete()
+        return await self._repository.adelete_all(self)
+
+    async def aupdate(self, /, **values: Any) -> int:
+        """`update`, for async code."""
+        expressions.changes_of(self._class, values)
+        return await self._repository.aupdate_all(self, values)
+
+    async def asum(self, field: Any) -> Any:
+        """`sum`, for async code."""
+        return await self._repository.aaggregate(self, "sum", self._field(field))
+
+    async def aavg(self, field: Any) -> Any:
+        """`avg`, for async code."""
+        return await self._repository.aaggregate(self, "avg", self._field(field))
+
+    async def amin(self, field: Any) -> Any:
+        """`min`, for async code."""
+        return await self._repository.aaggregate(self, "min", self._field(field))
+
+    async def amax(self, field: Any) -> Any:
+        """`max`, for async code."""
+        return await self._repository.aaggregate(self, "max", self._field(field))
+
+    # --- Within ---
+
+    def _at_most(self, count: int) -> Query[E]:
+        return self if self._limit is not None and self._limit <= count else self.limit(count)
+
+    def _field(self, field: Any) -> FieldRef:
+        return expressions.ordering(self._class, field).field
+
+    def _one(self, found: Sequence[E]) -> E:
+        only = self._one_or_none(found)
+        if only is None:
+            raise EntityNotFound(self._class, self._asked())
+        return only
+
+    def _one_or_none(self, found: Sequence[E]) -> E | None:
+        if len(found) > 1:
+            raise NitroError(f"several {self._class.__name__} match {self._asked()}, one was asked for")
+        return found[0] if found else None
+
+    def _asked(self) -> str:
+        return " & ".join(f"({condition!r})" for condition in self._conditions) or "everything"
+
+    def __repr__(self) -> str:
+        text = f"{self._class.__name__}.where({', '.join(map(repr, self._conditions))})"
+        if self._order:
+            text += f".order_by({', '.join(map(repr, self._order))})"
+        if self._limit is not None:
+            text += f".limit({self._limit})"
+        if self._offset:
+            text += f".offset({self._offset})"
+        return text + (".in_memory()" if self._in_memory else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """The matches of a query by the values of some fields: {value: result}, or {(value, value): result}."""
+
+    query: Query[Any]
+    fields: tuple[FieldRef, ...]
+
+    def count(self) -> dict[Any, int]:
+        """How many there are of each."""
+        return self._aggregate("count", None)
+
+    def sum(self, field: Any) -> dict[Any, Any]:
+        """The sum of a field of each."""
+        return self._aggregate("sum", field)
+
+    def avg(self, field: Any) -> dict[Any, Any]:
+        """The mean of a field of each."""
+        return self._aggregate("avg", field)
+
+    def min(self, field: Any) -> dict[Any, Any]:
+        """The least value of a field of each."""
+        return self._aggregate("min", field)
+
+    def max(self, field: Any) -> dict[Any, Any]:
+        """The greatest value of a field of each."""
+        return self._aggregate("max", field)
+
+    async def acount(self) -> dict[Any, int]:
+        """`count`, for async code."""
+        return await self._aaggregate("count", None)
+
+    async def asum(self, field: Any) -> dict[Any, Any]:
+        """`sum`, for async code."""
+        return await self._aaggregate("sum", field)
+
+    async def aavg(self, field: Any) -> dict[Any, Any]:
+        """`avg`, for async code."""
+        return await self._aaggregate("avg", field)
+
+    async def amin(self, field: Any) -> dict[Any, Any]:
+        """`min`, for async code."""
+        return await self._aaggregate("min", field)
+
+    async def amax(self, field: Any) -> dict[Any, Any]:
+        """`max`, for async code."""
+        return await self._aaggregate("max", field)
+
+    def _aggregate(self, function: str, field: Any) -> dict[Any, Any]:
+        of = None if field is None else self.query._field(field)
+        return self.query._repository.aggregate(self.query, function, of, self.fields)
+
+    async def _aaggregate(self, function: str, field: Any) -> dict[Any, Any]:
+        of = None if field is None else self.query._field(field)
+        return await self.query._repository.aaggregate(self.query, function, of, self.fields)

@@ -1,77 +1,289 @@
-"""Where entities live: the protocol of a backend, and which backend a class has."""
+"""Where entities live: what a backend is, and which backend a class has."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import ConfigurationError
+from . import _core
+from .errors import ConfigurationError, UnsupportedQuery
+from .query import Page, Query, cursor_bytes, cursor_text
 
 if TYPE_CHECKING:
+    from ._core import FieldRef
     from .entity import Entity
 
 E = TypeVar("E", bound="Entity")
 
+#: Seconds that a saved entity is kept: None for ever, Ellipsis for what the class says.
+Ttl = float | None | EllipsisType
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend can do."""
+    """What a backend can do. The conformance suite tests what is declared."""
 
     #: The object that `get` hands out is the record: an assignment is seen by everyone at once.
     live: bool = False
     #: A save over a version that moved is refused.
     versions: bool = False
+    #: `unique=True` is enforced.
+    unique: bool = False
+    #: Entities can expire.
+    ttl: bool = False
+    #: Sorts by any field.
+    ordering: bool = False
+    #: Conditions that the backend answers itself, by the names of `Condition.operator`; None for all of them.
+    operators: frozenset[str] | None = None
+    #: Changes in a unit of work are kept together or not at all.
+    transactions: bool = False
 
 
-@runtime_checkable
-class Repository(Protocol):
-    """A store of entities of any number of classes. Safe from any thread."""
+class Repository(ABC):
+    """A store of entities of any number of classes. Safe from any thread.
 
-    @property
-    def capabilities(self) -> Capabilities: ...
+    A backend has to say how to `get`, `select`, `save`, `delete` and `refresh`; the rest follows from these, and is
+    there to be replaced by something faster. The methods with an `a` in front call the ones without.
+    """
 
+    capabilities: Capabilities = Capabilities()
+
+    # --- What a backend must have ---
+
+    @abstractmethod
     def get(self, entity_class: type[E], key: Any) -> E | None:
         """The entity with this key, which has the key field's type; None when there is none."""
-        ...
 
-    def find(self, entity_class: type[E], equal: Mapping[str, Any]) -> list[E]:
-        """The entities of a class whose fields equal the given values, in the order of their first save."""
-        ...
+    @abstractmethod
+    def select(self, query: Query[E]) -> list[E]:
+        """What a query finds: `_class`, `_conditions`, `_order`, `_limit` and `_offset` say what is asked.
 
-    def save(self, entity: Entity) -> None:
+        Raises:
+            UnsupportedQuery: If the backend cannot answer.
+        """
+
+    @abstractmethod
+    def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         """Stores the entity and what changed in it.
+
+        Args:
+            entity: A new entity, or one that was loaded or saved before.
+            ttl: Seconds until it is gone; None keeps it for ever; Ellipsis does what its class says.
 
         Raises:
             StaleEntityError: If the stored version moved since the entity was loaded.
-            UniqueViolation: If another entity has the same key.
+            UniqueViolation: If another entity has the same key, or the same value in a unique field.
         """
-        ...
 
-    def save_all(self, entities: Iterable[Entity]) -> None:
-        """Stores many entities, in order; stops at the first that is refused."""
-        ...
-
+    @abstractmethod
     def delete(self, entity: Entity) -> None:
         """Removes the entity.
 
         Raises:
             EntityNotFound: If it is not stored.
+            StaleEntityError: If the stored version moved since the entity was loaded.
         """
-        ...
 
+    @abstractmethod
     def refresh(self, entity: Entity) -> None:
         """Gives the entity the values of the stored record.
 
         Raises:
             EntityNotFound: If it is not stored.
         """
-        ...
+
+    # --- What follows from it ---
+
+    def get_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        """The entities with these keys, in the keys' order; keys that nobody has are passed over."""
+        found = (self.get(entity_class, key) for key in keys)
+        return [entity for entity in found if entity is not None]
+
+    def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        """Stores many entities, in order; stops at the first that is refused."""
+        for entity in entities:
+            self.save(entity, ttl=ttl)
+
+    def count(self, query: Query[Any]) -> int:
+        """How many a query finds."""
+        return len(self.select(query))
+
+    def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        """At most `limit` of what a query finds, after the cursor `after`; the number of all where `total`.
+
+        Raises:
+            ValueError: If `after` is no cursor of this query.
+        """
+        everything = query.limit(None).offset(0)
+        positions = [(_position(entity, query), entity) for entity in self.select(everything)]
+        if after is not None:
+            reached = cursor_bytes(after)
+            positions = [pair for pair in positions if pair[0] > reached]
+        positions.sort(key=lambda pair: pair[0])
+        items = positions[:limit]
+        cursor = cursor_text(items[-1][0]) if len(positions) > limit else None
+        return Page([entity for _, entity in items], cursor, self.count(everything) if total else None)
+
+    def delete_all(self, query: Query[Any]) -> int:
+        """Deletes what a query finds, and tells how many that was."""
+        found = self.select(query)
+        for entity in found:
+            self.delete(entity)
+        return len(found)
+
+    def update_all(self, query: Query[Any], values: Mapping[str, Any]) -> int:
+        """Gives what a query finds new values, and tells how many that was."""
+        found = self.select(query)
+        for entity in found:
+            for name, value in values.items():
+                setattr(entity, name, value)
+            self.save(entity)
+        return len(found)
+
+    def aggregate(
+        self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
+    ) -> Any:
+        """`count`, `sum`, `avg`, `min` or `max` of a field over what a query finds; by group where there are any."""
+        found = self.select(query)
+        if not group_by:
+            return summed_up(function, [_core.value_at(entity, field) for entity in found] if field else found)
+        groups: dict[bytes, tuple[Any, list[Any]]] = {}
+        for entity in found:
+            names = tuple(_core.value_at(entity, by) for by in group_by)
+            name: Any = names[0] if len(names) == 1 else names
+            members = groups.setdefault(_core.sort_key(names), (name, []))[1]
+            members.append(_core.value_at(entity, field) if field else entity)
+        return {name: summed_up(function, members) for name, members in groups.values()}
+
+    def explain(self, query: Query[Any]) -> str:
+        """How a query would be answered, for people."""
+        return f"{type(self).__name__} reads {query!r}"
+
+    def clear(self, entity_class: type[Entity] | None = None) -> None:
+        """Forgets every entity of a class, or every entity: for tests."""
+        raise UnsupportedQuery(f"{type(self).__name__} cannot be cleared")
+
+    def locked(self, entity_class: type[E], key: Any) -> AbstractContextManager[E]:
+        """The entity with this key, while nobody else has it `locked`.
+
+        Raises:
+            EntityNotFound: If there is none.
+        """
+        raise UnsupportedQuery(f"{type(self).__name__} has no locks")
+
+    # --- The same for async code ---
+
+    async def aget(self, entity_class: type[E], key: Any) -> E | None:
+        """`get`, for async code."""
+        return self.get(entity_class, key)
+
+    async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        """`get_many`, for async code."""
+        return self.get_many(entity_class, keys)
+
+    async def aselect(self, query: Query[E]) -> list[E]:
+        """`select`, for async code."""
+        return self.select(query)
+
+    async def acount(self, query: Query[Any]) -> int:
+        """`count`, for async code."""
+        return self.count(query)
+
+    async def apage(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        """`page`, for async code."""
+        return self.page(query, limit, after, total)
+
+    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        """`save`, for async code."""
+        self.save(entity, ttl=ttl)
+
+    async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        """`save_all`, for async code."""
+        self.save_all(entities, ttl=ttl)
+
+    async def adelete(self, entity: Entity) -> None:
+        """`delete`, for async code."""
+        self.delete(entity)
+
+    async def arefresh(self, entity: Entity) -> None:
+        """`refresh`, for async code."""
+        self.refresh(entity)
+
+    async def adelete_all(self, query: Query[Any]) -> int:
+        """`delete_all`, for async code."""
+        return self.delete_all(query)
+
+    async def aupdate_all(self, query: Query[Any], values: Mapping[str, Any]) -> int:
+        """`update_all`, for async code."""
+        return self.update_all(query, values)
+
+    async def aaggregate(
+        self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
+    ) -> Any:
+        """`aggregate`, for async code."""
+        return self.aggregate(query, function, field, group_by)
+
+
+def summed_up(function: str, values: list[Any]) -> Any:
+    """`count`, `sum`, `avg`, `min` or `max` of values; None is passed over."""
+    if function == "count":
+        return len(values)
+    present = [value for value in values if value is not None]
+    if function == "sum":
+        return _added(present) if present else 0
+    if not present:
+        return None
+    if function == "avg":
+        return _added(present) / len(present)
+    return (min if function == "min" else max)(present, key=_core.sort_key)
+
+
+def _added(values: list[Any]) -> Any:
+    # Not every value that can be added can be added to 0.
+    first, *rest = values
+    return sum(rest, first)
+
+
+def _position(entity: Any, query: Query[Any]) -> bytes:
+    """Where an entity stands in the order of a query: bytes that compare as the entities do."""
+    parts: list[bytes] = []
+    for ordering in query._order:
+        key = _core.sort_key(_core.value_at(entity, ordering.field))
+        parts.append(bytes(255 - byte for byte in key) if ordering.descending else key)
+    return b"".join(parts) + _core.sort_key(getattr(entity, type(entity).__nitro_key__))
+
+
+class KeyLocks:
+    """A lock for each key that somebody wants, for as long as somebody does. Reentrant in one thread."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[Any, tuple[threading.RLock, int]] = {}
+
+    @contextmanager
+    def hold(self, key: Any) -> Iterator[None]:
+        """Waits until nobody else holds the lock of this key, and holds it."""
+        with self._guard:
+            lock, wanted = self._locks.get(key) or (threading.RLock(), 0)
+            self._locks[key] = lock, wanted + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                lock, wanted = self._locks[key]
+                if wanted == 1:
+                    del self._locks[key]
+                else:
+                    self._locks[key] = lock, wanted - 1
 
 
 _shared: dict[type, Repository] = {}
-_known: set[type] = set()
 _shared_lock = threading.Lock()
 
 
@@ -94,11 +306,9 @@ def repository_of(entity_class: type[Entity]) -> Repository:
 
 
 def _checked(entity_class: type, backend: object) -> Repository:
-    # Asking whether an object follows a protocol takes long: each type is asked once.
-    if type(backend) not in _known and not isinstance(backend, Repository):
+    if not isinstance(backend, Repository):
         raise ConfigurationError(
             f"{entity_class.__name__} names {backend!r} as its backend, which is no Repository: "
             "name a backend class such as MemoryRepo, or an instance of one"
         )
-    _known.add(type(backend))
-    return cast("Repository", backend)
+    return backend

@@ -39,6 +39,9 @@ pub struct Access {
     pub rows: u64,
     /// The one key, where there is only one.
     pub point: Option<Vec<u8>>,
+    /// What all the keys begin with: the values of the first `bound` components.
+    pub prefix: Vec<u8>,
+    pub bound: usize,
 }
 
 #[derive(Debug)]
@@ -219,7 +222,7 @@ fn match_index(
     }
     let point = (rest.is_empty() && !prefix.is_empty()).then(|| prefix.clone());
     let found = if covers.is_empty() { rows } else { ranges.iter().map(|range| index.map.count(range)).sum() };
-    Some(Match { access: Access { index: number, ranges, rows: found, point }, covers, in_order })
+    Some(Match { access: Access { index: number, ranges, rows: found, point, prefix, bound }, covers, in_order })
 }
 
 fn append(prefix: &mut Vec<u8>, component: &Component, value: &[u8]) {

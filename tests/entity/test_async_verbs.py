@@ -94,9 +94,9 @@ def test_an_overridden_verb_is_what_its_twin_does():
     class Order(Entity, backend=MemoryRepo()):
         name: str = "a"
 
-        def save(self) -> Any:
+        def save(self, **options: Any) -> Any:
             self.name = self.name.upper()
-            return super().save()
+            return super().save(**options)
 
     async def session() -> None:
         assert (await Order(name="b").asave()).name == "B"

@@ -1,6 +1,5 @@
 """Which backend a class has."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from nitro import ConfigurationError, Entity, MemoryRepo
 from nitro.repository import Capabilities, Repository, repository_of
 
 
-class Recording:
+class Recording(Repository):
     """A backend that a user wrote: it keeps a journal beside the objects."""
 
     capabilities = Capabilities(live=True)
@@ -22,17 +21,13 @@ class Recording:
         self.journal.append(f"get {key}")
         return self.inner.get(entity_class, key)
 
-    def find(self, entity_class: Any, equal: Mapping[str, Any]) -> list[Any]:
-        self.journal.append(f"find {dict(equal)}")
-        return self.inner.find(entity_class, equal)
+    def select(self, query: Any) -> list[Any]:
+        self.journal.append(f"select {query!r}")
+        return self.inner.select(query)
 
-    def save(self, entity: Any) -> None:
+    def save(self, entity: Any, *, ttl: Any = ...) -> None:
         self.journal.append("save")
-        self.inner.save(entity)
-
-    def save_all(self, entities: Iterable[Any]) -> None:
-        self.journal.append("save_all")
-        self.inner.save_all(entities)
+        self.inner.save(entity, ttl=ttl)
 
     def delete(self, entity: Any) -> None:
         self.journal.append("delete")
@@ -173,7 +168,9 @@ def test_what_is_no_backend_is_refused_with_what_to_do(wrong):
 def test_memory_repositories_are_repositories():
     assert isinstance(MemoryRepo(), Repository)
     assert isinstance(Recording(), Repository)
-    assert MemoryRepo().capabilities == Capabilities(live=True, versions=True)
+    assert MemoryRepo().capabilities == Capabilities(
+        live=True, versions=True, unique=True, ttl=True, ordering=True
+    )
 
 
 def test_every_verb_goes_to_the_backend():
@@ -192,7 +189,8 @@ def test_every_verb_goes_to_the_backend():
     order.delete()
     Order.create(id="3")
     assert repository.journal == [
-        "save", "get 1", "get 2", "get 1", "get 2", "find {}", "find {'name': 'a'}", "refresh", "delete", "save",
+        "save", "get 1", "get 2", "get 1", "get 2", "select Order.where()",
+        "select Order.where(Order.name == 'a')", "refresh", "delete", "save",
     ]  # fmt: skip
 
 

@@ -3,110 +3,149 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import ItemsView, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from .. import _core
-from ..entity import Entity, identity, validate_changes
-from ..errors import EntityNotFound, StaleEntityError, UniqueViolation
-from ..repository import Capabilities
+from ..entity import Entity, indexes_of, validate_changes
+from ..errors import EntityNotFound
+from ..query import Page, Query, cursor_bytes, cursor_text
+from ..repository import Capabilities, KeyLocks, Repository, Ttl
 
 E = TypeVar("E", bound=Entity)
 
 
-class MemoryRepo:
-    """Live objects, by key: the object is the record.
+class MemoryRepo(Repository):
+    """Entities in memory, by key and in indexes.
 
-    `get` hands out the one stored object, so an assignment is seen by everyone at once. `save()` confirms it: the
-    version goes up, and `previous_changes` tells what was written. `revert_changes()` takes it back.
+    *Live* as it is by default, the object is the record. `get` hands out the one stored object, so an assignment is
+    seen by everyone at once, and the indexes follow it as it happens; one that would break uniqueness is refused.
+    `save()` confirms what was assigned: the version goes up, and `previous_changes` tells what was written.
+    `revert_changes()` takes it back.
+
+    *Isolated*, copies go in and come out, as with a database: what is assigned shows after `save()`, and a save over
+    what somebody else saved meanwhile raises StaleEntityError.
+
+    What is written past the entity (`entity.__dict__[...] = ...`, `object.__setattr__`) reaches no index; `check()`
+    finds it.
+
+    Args:
+        isolated: Whether entities are copied in and out.
+        clock: Seconds, never going back: what time-to-live is measured by.
     """
 
-    capabilities = Capabilities(live=True, versions=True)
+    def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self.capabilities = Capabilities(live=not isolated, versions=True, unique=True, ttl=True, ordering=True)
+        self._isolated = isolated
+        self._clock = clock
+        self._tables: dict[type, _core.MemoryTable] = {}
+        self._new_table = threading.Lock()
+        self._locks = KeyLocks()
 
-    def __init__(self) -> None:
-        self._tables: dict[type, dict[Any, Any]] = {}
-        self._lock = threading.RLock()
-
-    def _table(self, entity_class: type) -> dict[Any, Any]:
+    def _table(self, entity_class: type[Entity]) -> _core.MemoryTable:
         table = self._tables.get(entity_class)
-        return self._tables.setdefault(entity_class, {}) if table is None else table
+        if table is None:
+            with self._new_table:
+                table = self._tables.get(entity_class)
+                if table is None:
+                    table = _core.MemoryTable(entity_class, indexes_of(entity_class), not self._isolated, self._clock)
+                    self._tables[entity_class] = table
+        return table
 
     def get(self, entity_class: type[E], key: Any) -> E | None:
-        table = self._tables.get(entity_class)
-        return None if table is None else table.get(key)
+        found = self._table(entity_class).get(key)
+        return found.__deepcopy__() if self._isolated and found is not None else found
 
-    def find(self, entity_class: type[E], equal: Mapping[str, Any]) -> list[E]:
-        with self._lock:
-            entities = list(self._tables.get(entity_class, {}).values())
-        wanted = equal.items()
-        return [entity for entity in entities if not wanted or _has(entity, wanted)]
+    def select(self, query: Query[E]) -> list[E]:
+        return self._out(self._table(query._class).select(query))
 
-    def save(self, entity: Entity) -> None:
-        validate_changes(entity)
-        entity_class, key, version = type(entity), identity(entity), _core.version(entity)
-        with self._lock:
-            table = self._table(entity_class)
-            own_key = self._own_key(table, entity) if version else key
-            taken = table.get(key)
-            if taken is not None and taken is not entity and (not version or own_key != key):
-                raise UniqueViolation(entity_class, entity_class.__nitro_key__, key)
-            if own_key != key:
-                del table[own_key]
-            table[key] = entity
-            _core.accept_changes(entity, version + 1)
+    def count(self, query: Query[Any]) -> int:
+        return self._table(query._class).count(query)
 
-    def _own_key(self, table: dict[Any, Any], entity: Entity) -> Any:
-        """The key under which the entity, or that of which it is a copy, is stored.
+    def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        table = self._table(query._class)
+        everything = query.limit(None)
+        found = table.select(everything, limit + 1, None if after is None else cursor_bytes(after))
+        cursor = cursor_text(table.cursor(query, found[limit - 1])) if len(found) > limit else None
+        return Page(self._out(found[:limit]), cursor, table.count(everything) if total else None)
 
-        Raises:
-            StaleEntityError: If it is stored no more, or in another version.
-        """
-        own_key = _core.original(entity, type(entity).__nitro_key__)
-        stored, version = table.get(own_key), _core.version(entity)
-        if stored is not entity:
-            stored_version = None if stored is None else _core.version(stored)
-            if stored_version != version:
-                raise StaleEntityError(type(entity), own_key, expected_version=version, stored_version=stored_version)
-        return own_key
+    def explain(self, query: Query[Any]) -> str:
+        return self._table(query._class).explain(query)
 
-    def save_all(self, entities: Iterable[Entity]) -> None:
+    def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        if _core.is_changed(entity):
+            validate_changes(entity)
+        cls = type(entity)
+        kept = cls.__nitro_ttl__ if ttl is ... else ttl
+        self._table(cls).save(entity, entity.__deepcopy__() if self._isolated else entity, kept)
+
+    def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        """Stores many entities. New ones of one class are stored all or, if one is refused, none."""
+        by_class: dict[type[Entity], list[Entity]] = {}
         for entity in entities:
-            self.save(entity)
+            by_class.setdefault(type(entity), []).append(entity)
+        for cls, members in by_class.items():
+            new = [entity for entity in members if not _core.version(entity)]
+            for entity in new:
+                if _core.is_changed(entity):
+                    validate_changes(entity)
+            kept = cls.__nitro_ttl__ if ttl is ... else ttl
+            self._table(cls).add_all(new, [entity.__deepcopy__() for entity in new] if self._isolated else new, kept)
+            if len(new) < len(members):
+                fresh = set(map(id, new))
+                for entity in members:
+                    if id(entity) not in fresh:
+                        self.save(entity, ttl=ttl)
 
     def delete(self, entity: Entity) -> None:
-        with self._lock:
-            table = self._table(type(entity))
-            own_key = _core.original(entity, type(entity).__nitro_key__)
-            if not _core.version(entity) or own_key not in table:
-                raise EntityNotFound(type(entity), own_key)
-            stored = table.pop(self._own_key(table, entity))
-            _core.accept_changes(entity, 0)
-            if stored is not entity:
-                _core.accept_changes(stored, 0)
+        self._table(type(entity)).delete(entity)
 
     def refresh(self, entity: Entity) -> None:
         key = _core.original(entity, type(entity).__nitro_key__)
-        with self._lock:
-            stored = self._table(type(entity)).get(key)
-            if stored is None:
-                raise EntityNotFound(type(entity), key)
-            if stored is entity:
-                return
-            fresh = stored.__deepcopy__()
-            for slot in ("__dict__", "__pydantic_fields_set__"):
-                object.__setattr__(entity, slot, getattr(fresh, slot))
-            _core.accept_changes(entity, 0)
-            _core.set_originals(entity, _core.version(stored), _core.originals(stored))
+        stored = self._table(type(entity)).get(key)
+        if stored is None:
+            raise EntityNotFound(type(entity), key)
+        if stored is entity:
+            return
+        fresh = stored.__deepcopy__()
+        for slot in ("__dict__", "__pydantic_fields_set__"):
+            object.__setattr__(entity, slot, getattr(fresh, slot))
+        _core.accept_changes(entity, 0)
+        _core.set_originals(entity, _core.version(stored), _core.originals(stored))
 
-    def clear(self) -> None:
-        """Forgets every entity."""
-        with self._lock:
-            self._tables.clear()
+    def clear(self, entity_class: type[Entity] | None = None) -> None:
+        """Forgets every entity of a class, or of all."""
+        for table in list(self._tables.values()) if entity_class is None else [self._table(entity_class)]:
+            table.clear()
 
+    @contextmanager
+    def locked(self, entity_class: type[E], key: Any) -> Iterator[E]:
+        """The entity with this key, while no other thread has it `locked`.
 
-def _has(entity: Entity, wanted: ItemsView[str, Any]) -> bool:
-    held = entity.__dict__
-    return all(name in held and held[name] == value for name, value in wanted)
+        Example:
+            >>> with nitro.MemoryRepo().locked(Order, "1") as order:
+            ...     order.total += 1
+            Traceback (most recent call last):
+            nitro.errors.EntityNotFound: no Order has the key '1'
+        """
+        with self._locks.hold((entity_class, key)):
+            entity = self.get(entity_class, key)
+            if entity is None:
+                raise EntityNotFound(entity_class, key)
+            yield entity
+
+    def check(self) -> list[str]:
+        """What is wrong with the indexes, in words: nothing, unless somebody wrote past the entities."""
+        return [f"{cls.__name__}: {wrong}" for cls, table in self._tables.items() for wrong in table.check()]
+
+    def memory(self, entity_class: type[Entity]) -> dict[str, int]:
+        """{what: bytes, about} that the store needs beside the entities of a class."""
+        return self._table(entity_class).memory()
+
+    def _out(self, found: list[E]) -> list[E]:
+        return [entity.__deepcopy__() for entity in found] if self._isolated else found
 
 
 # Where a class says nothing, its entities live here.
