@@ -101,6 +101,11 @@ fn name_of(operator: CompareOp) -> &'static str {
     }
 }
 
+fn has_field(class: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> bool {
+    let fields = class.getattr(intern!(class.py(), "__pydantic_fields__"));
+    fields.and_then(|fields| fields.contains(name)).unwrap_or(false)
+}
+
 impl FieldRef {
     fn fits(&self, value: &Bound<'_, PyAny>) -> bool {
         let view = value.as_borrowed();
@@ -177,11 +182,14 @@ impl FieldRef {
         owner: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
-        match instance {
-            None if COLLECTING.with(Cell::get) == 0 => return Ok(slf),
-            _ => {}
-        }
         let name = slf.get().path.bind(py).get_item(0)?;
+        if instance.is_none() && COLLECTING.with(Cell::get) == 0 {
+            let own = owner.as_ref().is_none_or(|owner| owner.is(&slf.get().class));
+            // A subclass may have given up a field of its base.
+            if own || owner.as_ref().is_some_and(|owner| has_field(owner, &name)) {
+                return Ok(slf);
+            }
+        }
         let (what, class) = match (&instance, &owner) {
             (Some(instance), _) => ("object", instance.get_type()),
             (None, Some(owner)) => ("type object", owner.cast::<PyType>()?.clone()),
@@ -256,10 +264,16 @@ impl FieldRef {
         Self::bare(slf, "is_null")
     }
 
-    /// Whether a condition holds for any of the models in a list, or of the values in a dict.
-    fn any<'py>(slf: &Bound<'py, Self>, condition: Bound<'py, PyAny>) -> PyResult<Bound<'py, Condition>> {
+    /// Whether some conditions, or lookups such as `quantity__gt=3`, all hold for one of the models in a list, or of
+    /// the values in a dict.
+    #[pyo3(signature = (*conditions, **lookups))]
+    fn any<'py>(
+        slf: &Bound<'py, Self>,
+        conditions: Bound<'py, PyTuple>,
+        lookups: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Condition>> {
         let py = slf.py();
-        let condition = hooks(py).coerce.bind(py).call1((slf, "any", condition))?;
+        let condition = hooks(py).coerce.bind(py).call1((slf, "any", (conditions, lookups)))?;
         let operands = PyTuple::new(py, [slf.as_any(), &condition])?;
         Condition::make(py, "any", slf.get().class.bind(py), operands)
     }

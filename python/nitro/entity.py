@@ -229,6 +229,7 @@ class Entity(Model, metaclass=EntityMeta):
 
     model_config = ConfigDict(validate_assignment=True)
 
+    __nitro_queried__ = True
     __nitro_backend__: ClassVar[Any] = None
     __nitro_key__: ClassVar[str] = "id"
     __nitro_ttl__: ClassVar[float | None] = None

@@ -12,7 +12,8 @@ import decimal
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import and_
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
@@ -281,16 +282,27 @@ def _contained(annotation: Any, field: FieldRef, value: Any) -> Any:
     raise UnsupportedQuery(f"{_shown(field, 'contains', value)}: {_named(annotation)} does not contain such a value")
 
 
-def _condition_on_items(annotation: Any, field: FieldRef, value: Any) -> Any:
+def _condition_on_items(
+    annotation: Any, field: FieldRef, asked: tuple[tuple[Any, ...], dict[str, Any] | None]
+) -> Condition:
+    arguments, lookups = asked
     items = _item_models(_choices(annotation))
-    if not isinstance(value, Condition):
-        raise UnsupportedQuery(f"{_shown(field, 'any', value)}: takes a condition on the items")
-    if not any(issubclass(item, value.entity_class) for item in items):
-        raise UnsupportedQuery(
-            f"{_shown(field, 'any', value)}: {field!r} holds {_named(annotation)}, the condition is about "
-            f"{value.entity_class.__name__}"
-        )
-    return value
+    shown = ", ".join([*map(repr, arguments), *(f"{name}={value!r}" for name, value in (lookups or {}).items())])
+    said = f"{field!r}.any({shown})"
+    if not items:
+        raise UnsupportedQuery(f"{said}: {_named(annotation)} holds no models")
+    conditions = [_lookup(items[0], name, value) for name, value in (lookups or {}).items()]
+    for argument in arguments:
+        if not isinstance(argument, Condition):
+            raise UnsupportedQuery(f"{said}: takes conditions on the items, such as {items[0].__name__}.field > 3")
+        if not any(issubclass(item, argument.entity_class) for item in items):
+            raise UnsupportedQuery(
+                f"{said}: {field!r} holds {_named(annotation)}, the condition is about {argument.entity_class.__name__}"
+            )
+        conditions.append(argument)
+    if not conditions:
+        raise UnsupportedQuery(f"{said}: takes at least one condition on the items")
+    return reduce(and_, conditions)
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any] | None:

@@ -59,7 +59,8 @@ class ModelMeta(ModelMetaclass):
         cls.__nitro_settled__ = True
         if cls.__pydantic_complete__:
             _plan.install(cls)
-        expressions.install(cls)
+        if cls.__nitro_queried__:
+            expressions.install(cls)
         return cls
 
     def _settle(cls, namespace: dict[str, Any]) -> None:
@@ -76,7 +77,8 @@ class ModelMeta(ModelMetaclass):
                 cls.__nitro_replaced__ = False
                 if value:
                     _plan.install(cls)
-                    expressions.install(cls)
+                    if cls.__nitro_queried__:
+                        expressions.install(cls)
                 else:
                     _core.install_plan(cls, None, False, False)
             elif name in _REPLACEABLE and cls.__pydantic_complete__:
@@ -126,6 +128,9 @@ class Model(_Native, BaseModel, metaclass=ModelMeta):
         '{"x":1,"y":0}'
     """
 
+    #: Whether the class has references to its fields, as `Order.total`; pydantic's models have no such attributes.
+    __nitro_queried__ = False
+
 
 # BaseModel has none either: a class that is not complete yet would show this one as its own.
 del Model.__signature__
@@ -133,6 +138,8 @@ del Model.__signature__
 
 class ValueObject(Model):
     """A frozen `Model`: it has no identity, is compared by value, and can be a key of a dict.
+
+    Its fields can be asked for in queries over entities that hold it: `Order.lines.any(Line.quantity > 3)`.
 
     Example:
         >>> class Money(nitro.ValueObject):
@@ -143,6 +150,8 @@ class ValueObject(Model):
     """
 
     model_config = ConfigDict(frozen=True)
+
+    __nitro_queried__ = True
 
 
 del ValueObject.__signature__

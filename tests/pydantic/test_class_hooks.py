@@ -176,6 +176,26 @@ def test_set_name_and_class_cells_work(base):
     assert Order(x=3).parent_dump()["x"] == 3
 
 
+@as_pydantic_does(on=("Model", "validated Model"))
+def test_fields_are_no_attributes_of_the_class(base):
+    class Order(base):
+        x: int = 5
+        y: int
+
+    yield refusal(lambda: Order.x), refusal(lambda: Order.y), hasattr(Order, "x")
+
+
+def test_fields_of_entities_and_value_objects_are_references():
+    class Order(nitro.Entity):
+        x: int = 5
+
+    class Line(nitro.ValueObject):
+        y: int
+
+    assert isinstance(Order.x, nitro.FieldRef)
+    assert isinstance(Line.y, nitro.FieldRef)
+
+
 @as_pydantic_does
 def test_attributes_of_the_class(base):
     class Order(base):
@@ -184,14 +204,8 @@ def test_attributes_of_the_class(base):
         x: int = 5
         y: int
 
-    yield (
-        refusal(lambda: Order.x),
-        refusal(lambda: Order.y),
-        refusal(lambda: Order.nothing),
-        Order.__doc__,
-        Order.__name__,
-    )
-    yield Order.__qualname__, Order.__module__, sorted(Order.__annotations__), hasattr(Order, "x")
+    yield refusal(lambda: Order.nothing), Order.__doc__, Order.__name__
+    yield Order.__qualname__, Order.__module__, sorted(Order.__annotations__)
     Order.extra_note = "later"
     yield Order.extra_note, Order(y=1).extra_note, list(Order.model_fields)
     del Order.extra_note

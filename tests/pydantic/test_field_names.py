@@ -8,6 +8,7 @@ from parity import as_pydantic_does, with_warnings
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 import nitro
+from nitro import FieldRef
 
 NAMES = [
     "self", "cls", "data", "name", "type", "object", "args", "kwargs", "obj", "values", "mcs", "bases", "namespace", "plan", "key",
@@ -34,7 +35,10 @@ def test_any_name(name):
                 with_warnings(cls.model_validate, {name: "x"}),
             )
             setattr(made, name, 8)
-            yield made, made.model_fields_set, made.model_copy(update={name: 9}), cls(), hasattr(cls, name)
+            on_the_class = getattr(cls, name, None)
+            yield made, made.model_fields_set, made.model_copy(update={name: 9}), cls()
+            # An entity's class has references to its fields there.
+            yield None if isinstance(on_the_class, FieldRef) else on_the_class
 
     for base in ("Model", "validated Model", "Entity"):
         body(base)

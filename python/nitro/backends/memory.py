@@ -50,29 +50,36 @@ class MemoryRepo(Repository):
             with self._new_table:
                 table = self._tables.get(entity_class)
                 if table is None:
-                    table = _core.MemoryTable(entity_class, indexes_of(entity_class), not self._isolated, self._clock)
-                    self._tables[entity_class] = table
+                    table = self._tables[entity_class] = self._made(entity_class)
         return table
 
+    def _read(self, entity_class: type[Entity]) -> _core.MemoryTable:
+        """The table of a class; an empty one, and not kept, where nothing was ever stored."""
+        table = self._tables.get(entity_class)
+        return self._made(entity_class) if table is None else table
+
+    def _made(self, entity_class: type[Entity]) -> _core.MemoryTable:
+        return _core.MemoryTable(entity_class, indexes_of(entity_class), not self._isolated, self._clock)
+
     def get(self, entity_class: type[E], key: Any) -> E | None:
-        found = self._table(entity_class).get(key)
+        found = self._read(entity_class).get(key)
         return found.__deepcopy__() if self._isolated and found is not None else found
 
     def select(self, query: Query[E]) -> list[E]:
-        return self._out(self._table(query._class).select(query))
+        return self._out(self._read(query._class).select(query))
 
     def count(self, query: Query[Any]) -> int:
-        return self._table(query._class).count(query)
+        return self._read(query._class).count(query)
 
     def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
-        table = self._table(query._class)
+        table = self._read(query._class)
         everything = query.limit(None)
         found = table.select(everything, limit + 1, None if after is None else cursor_bytes(after))
         cursor = cursor_text(table.cursor(query, found[limit - 1])) if len(found) > limit else None
         return Page(self._out(found[:limit]), cursor, table.count(everything) if total else None)
 
     def explain(self, query: Query[Any]) -> str:
-        return self._table(query._class).explain(query)
+        return self._read(query._class).explain(query)
 
     def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         if _core.is_changed(entity):
@@ -100,11 +107,11 @@ class MemoryRepo(Repository):
                         self.save(entity, ttl=ttl)
 
     def delete(self, entity: Entity) -> None:
-        self._table(type(entity)).delete(entity)
+        self._read(type(entity)).delete(entity)
 
     def refresh(self, entity: Entity) -> None:
         key = _core.original(entity, type(entity).__nitro_key__)
-        stored = self._table(type(entity)).get(key)
+        stored = self._read(type(entity)).get(key)
         if stored is None:
             raise EntityNotFound(type(entity), key)
         if stored is entity:
@@ -117,7 +124,7 @@ class MemoryRepo(Repository):
 
     def clear(self, entity_class: type[Entity] | None = None) -> None:
         """Forgets every entity of a class, or of all."""
-        for table in list(self._tables.values()) if entity_class is None else [self._table(entity_class)]:
+        for table in list(self._tables.values()) if entity_class is None else [self._read(entity_class)]:
             table.clear()
 
     @contextmanager
@@ -142,7 +149,7 @@ class MemoryRepo(Repository):
 
     def memory(self, entity_class: type[Entity]) -> dict[str, int]:
         """{what: bytes, about} that the store needs beside the entities of a class."""
-        return self._table(entity_class).memory()
+        return self._read(entity_class).memory()
 
     def _out(self, found: list[E]) -> list[E]:
         return [entity.__deepcopy__() for entity in found] if self._isolated else found
