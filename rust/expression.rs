@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
 use crate::check;
+use crate::plan::Plan;
 
 /// What Python does for this module: see `register_expressions`.
 pub struct Hooks {
@@ -543,6 +544,17 @@ impl QueryCore {
     }
 }
 
+/// The reference that a class has for the field of this name; None for everything that is not as simple as that.
+fn own_field<'py>(class: &Bound<'py, PyType>, name: &Bound<'py, PyAny>) -> Option<Bound<'py, FieldRef>> {
+    let name = name.cast_exact::<PyString>().ok()?;
+    // SAFETY: a live class.
+    let plan = unsafe { Plan::held(class.py(), class.as_type_ptr())? };
+    plan.get().find(name.as_any().as_borrowed(), 0)?;
+    let found = class.getattr(name).ok()?;
+    let field = found.cast_into_exact::<FieldRef>().ok()?;
+    field.get().class.is(class).then_some(field)
+}
+
 /// The conditions that the arguments of `where` are, after those of `known`.
 #[pyfunction]
 pub fn conditions_of<'py>(
@@ -560,7 +572,10 @@ pub fn conditions_of<'py>(
         }
     }
     for (name, value) in lookups.into_iter().flatten() {
-        all.push(hooks(py).lookup.bind(py).call1((class, name, value))?);
+        all.push(match own_field(class, &name) {
+            Some(field) => FieldRef::condition(&field, "eq", value)?.into_any(),
+            None => hooks(py).lookup.bind(py).call1((class, name, value))?,
+        });
     }
     PyTuple::new(py, all)
 }
@@ -602,7 +617,14 @@ impl QueryCore {
         let class = this.class.bind(py);
         let mut order = Vec::with_capacity(fields.len());
         for field in fields.iter() {
-            order.push(hooks(py).ordering.bind(py).call1((class, field))?);
+            let plain = match field.cast::<FieldRef>() {
+                Ok(reference) => reference.get().class.is(class).then(|| reference.clone()),
+                Err(_) => own_field(class, &field),
+            };
+            order.push(match plain {
+                Some(plain) => Bound::new(py, FieldRef::asc(plain))?.into_any(),
+                None => hooks(py).ordering.bind(py).call1((class, field))?,
+            });
         }
         Self::with(slf, None, Some(PyTuple::new(py, order)?), this.limit, this.offset, this.scan)
     }

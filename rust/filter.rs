@@ -635,6 +635,15 @@ impl Filter {
         }
     }
 
+    /// The number of the field that is looked at first, where that is one of the entity itself.
+    pub fn field(&self) -> Option<usize> {
+        match self {
+            Self::Test(path, _) => path.field(),
+            Self::All(parts) | Self::Any(parts) => parts.first().and_then(Self::field),
+            Self::Not(part) => part.field(),
+        }
+    }
+
     /// What indexes can see of it.
     pub fn for_planner(&self) -> planner::Condition {
         match self {

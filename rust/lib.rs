@@ -85,7 +85,7 @@ mod core_module {
     #[pymodule_export]
     use crate::plan::Plan;
     #[pymodule_export]
-    use crate::table::MemoryTable;
+    use crate::table::{MemoryTable, forget_tables, get, register_find, remember_table};
     #[pymodule_export]
     use crate::track::{
         accept_changes, changes, copy_tracking, is_changed, original, originals, previous_changes, revert_changes,

@@ -2,6 +2,7 @@
 //! (see `nitro/_plan.py`), when pydantic has completed the class; a call inspects no annotations.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
@@ -354,6 +355,38 @@ pub struct Plan {
     pub next_copy: Py<PyAny>,
     pub next_setattr: Py<PyAny>,
     pub next_delattr: Py<PyAny>,
+    pub shortcut: Shortcut,
+}
+
+/// The table in which `get` may look without asking which backend the class has: not a reference of its own.
+#[derive(Debug)]
+pub struct Shortcut {
+    table: AtomicPtr<ffi::PyObject>,
+    epoch: AtomicU64,
+}
+
+/// Goes up whenever a class is given a backend, and whenever a table is gone: all shortcuts from before are void.
+static EPOCH: AtomicU64 = AtomicU64::new(1);
+
+pub fn forget_shortcuts() {
+    EPOCH.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Shortcut {
+    fn new() -> Self {
+        Self { table: AtomicPtr::new(std::ptr::null_mut()), epoch: AtomicU64::new(0) }
+    }
+
+    pub fn set(&self, table: *mut ffi::PyObject) {
+        self.table.store(table, Ordering::Relaxed);
+        self.epoch.store(EPOCH.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub fn get(&self) -> Option<*mut ffi::PyObject> {
+        (self.epoch.load(Ordering::Relaxed) == EPOCH.load(Ordering::Relaxed))
+            .then(|| self.table.load(Ordering::Relaxed))
+    }
 }
 
 impl Plan {
@@ -515,6 +548,7 @@ impl Plan {
             next_copy: next("__copy__")?,
             next_setattr: next("__setattr__")?,
             next_delattr: next("__delattr__")?,
+            shortcut: Shortcut::new(),
             fields: read,
         })
     }

@@ -22,14 +22,15 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use roaring::RoaringBitmap;
 
+use crate::check;
 use crate::expression::{Ordering as Ordered, QueryCore};
 use crate::filter::{Evaluation, Filter, Path, encode_path};
 use crate::index::key::{self, Encoder, rank};
 use crate::index::ordered::{OrderedMap, Position, Range};
 use crate::index::planner::{self, Access, Driver};
 use crate::index::{Component, Index};
-use crate::layout::Values;
-use crate::plan::Plan;
+use crate::layout::{self, Values};
+use crate::plan::{Plan, forget_shortcuts};
 use crate::runtime::{Fail, Lane, Object, View, raise};
 use crate::track;
 use crate::value::{self, Calls};
@@ -112,6 +113,24 @@ impl Keys {
         !self.ends[index].1
     }
 }
+
+/// New records that are stored together.
+struct Batch<'py> {
+    /// Each with its key.
+    records: Vec<(Object<'py>, Object<'py>)>,
+    /// The keys of the first record in every index, then those of the next.
+    keys: Keys,
+    indexes: usize,
+}
+
+impl Batch<'_> {
+    fn key(&self, place: usize, index: usize) -> &[u8] {
+        self.keys.get(place * self.indexes + index)
+    }
+}
+
+/// The fields of an index in which two records clash, and the other record with a reference of its own.
+type Other = (Vec<usize>, *mut ffi::PyObject);
 
 fn address_hash(entity: *mut ffi::PyObject) -> u64 {
     // Addresses are multiples of 16; the multiplication spreads them over all the bits.
@@ -248,6 +267,8 @@ pub struct MemoryTable {
     entities: Py<PyDict>,
     /// Whether the entities that users have are the records themselves.
     live: bool,
+    /// The fields of each index.
+    components: Vec<Vec<Component>>,
     expires: AtomicBool,
     clock: Py<PyAny>,
     inner: Mutex<Inner>,
@@ -310,11 +331,21 @@ impl MemoryTable {
 
     /// The keys of an entity in every index. `values` stand in for those of the entity.
     fn keys<'py>(&self, entity: View<'_, 'py>, plan: &Plan, values: &[(usize, Option<Object<'py>>)]) -> Lane<Keys> {
+        let mut keys = Keys { encoder: Encoder::default(), ends: Vec::with_capacity(self.components.len()) };
+        self.append_keys(&mut keys, entity, plan, values)?;
+        Ok(keys)
+    }
+
+    /// Appends the keys of an entity to those of others.
+    fn append_keys<'py>(
+        &self,
+        keys: &mut Keys,
+        entity: View<'_, 'py>,
+        plan: &Plan,
+        values: &[(usize, Option<Object<'py>>)],
+    ) -> Lane<()> {
         let py = entity.py();
-        let components: Vec<Vec<Component>> =
-            self.lock().indexes.iter().map(|index| index.components.clone()).collect();
-        let mut keys = Keys { encoder: Encoder::default(), ends: Vec::with_capacity(components.len()) };
-        for components in components {
+        for components in &self.components {
             let mut empty = false;
             for component in components {
                 let start = keys.encoder.len();
@@ -335,7 +366,7 @@ impl MemoryTable {
             }
             keys.ends.push((keys.encoder.len(), empty));
         }
-        Ok(keys)
+        Ok(())
     }
 
     /// Moves the index entries of a record whose fields have changed from old values to new ones. Raises
@@ -375,7 +406,7 @@ impl MemoryTable {
     }
 
     /// The fields of the index in which two records clash, and the other record with a reference of its own.
-    fn describe(&self, inner: &Inner, clash: Clash) -> (Vec<usize>, *mut ffi::PyObject) {
+    fn describe(&self, inner: &Inner, clash: Clash) -> Other {
         // SAFETY: rows of unique indexes have entities; the GIL is held.
         unsafe { ffi::Py_XINCREF(clash.other) };
         (inner.indexes[clash.index].components.iter().map(|part| part.field).collect(), clash.other)
@@ -387,7 +418,7 @@ impl MemoryTable {
         py: Python<'py>,
         entity: View<'_, 'py>,
         plan: &Plan,
-        (fields, other): (Vec<usize>, *mut ffi::PyObject),
+        (fields, other): Other,
         values: &[(usize, Option<Object<'py>>)],
     ) -> PyResult<PyErr> {
         // SAFETY: the reference that `describe` took.
@@ -535,7 +566,7 @@ impl MemoryTable {
         }
         enum Refused {
             Stale(Option<u64>),
-            Clash((Vec<usize>, *mut ffi::PyObject)),
+            Clash(Other),
         }
         let done = {
             let mut inner = self.lock();
@@ -702,9 +733,18 @@ impl MemoryTable {
         };
         let more = match source {
             Source::Table { next } => {
+                // SAFETY: the class is alive, and its plan with it while no Python code runs.
+                let plan = unsafe { Plan::of(self.class.as_ptr().cast()) };
+                let scanned = left.first().and_then(|filter| filter.field()).zip(plan);
+                let rows = &inner.rows;
                 let from = *next;
-                let stopped = (from..inner.rows.len()).try_for_each(|row| {
+                let stopped = (from..rows.len()).try_for_each(|row| {
                     *next = row + 1;
+                    if let Some((field, plan)) = scanned {
+                        let ahead = |steps: usize| rows.get(row + steps).map_or(std::ptr::null_mut(), |row| row.entity);
+                        // SAFETY: the rows' entities are instances of the class, held by the table's dictionary.
+                        unsafe { layout::prefetch(plan, field, ahead) };
+                    }
                     look(row as u32)
                 });
                 stopped.is_break()
@@ -1031,6 +1071,65 @@ fn sort(
     Ok(())
 }
 
+/// A table that is gone must not be found by a shortcut.
+impl Drop for MemoryTable {
+    fn drop(&mut self) {
+        forget_shortcuts();
+    }
+}
+
+/// Lets `get` look into this table for entities of a class, until any class is given another backend.
+#[pyfunction]
+pub fn remember_table(class: &Bound<'_, PyType>, table: &Bound<'_, MemoryTable>) {
+    // SAFETY: a live class.
+    if let Some(plan) = unsafe { Plan::held(class.py(), class.as_type_ptr()) } {
+        plan.get().shortcut.set(table.as_ptr());
+    }
+}
+
+/// A class was given a backend.
+#[pyfunction]
+pub fn forget_tables() {
+    forget_shortcuts();
+}
+
+static FIND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Tells the core how to find an entity of any class in any backend: (class, key) -> entity.
+#[pyfunction]
+pub fn register_find(find: Bound<'_, PyAny>) {
+    let _ = FIND.set(find.py(), find.unbind());
+}
+
+/// The entity with this key, which is converted to the key field's type.
+///
+/// Raises:
+///     EntityNotFound: If there is none.
+#[pyfunction]
+#[pyo3(text_signature = "(cls, key)")]
+pub fn get<'py>(class: &Bound<'py, PyType>, key: &Bound<'py, PyAny>) -> PyResult<Object<'py>> {
+    let py = class.py();
+    // SAFETY: a live class; a shortcut that is not void leads to a live table, whose type is known. An exact str is
+    // looked up without running Python code.
+    unsafe {
+        if let Some(plan) = Plan::of(class.as_type_ptr())
+            && let Some(table) = plan.shortcut.get()
+            && check::is_str(key.as_borrowed())
+        {
+            let table = Borrowed::from_ptr(py, table).cast_unchecked::<MemoryTable>();
+            if !table.get().expires.load(Ordering::Relaxed) {
+                let found = ffi::PyDict_GetItemWithError(table.get().entities.as_ptr(), key.as_ptr());
+                if !found.is_null() {
+                    return Ok(Bound::from_borrowed_ptr(py, found));
+                }
+                ffi::PyErr_Clear();
+            }
+        }
+    }
+    let find = FIND.get(py).ok_or_else(|| PyRuntimeError::new_err("nitro is not imported"))?;
+    find.bind(py).call1((class, key))
+}
+
 fn errors(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static ERRORS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     ERRORS.get_or_try_init(py, || Ok(py.import("nitro.errors")?.into_any().unbind())).map(|errors| errors.bind(py))
@@ -1092,12 +1191,7 @@ pub fn moved<'py>(
 impl MemoryTable {
     /// `indexes`: (name, [(field, descending)], unique).
     #[new]
-    fn new(
-        class: Bound<'_, PyType>,
-        indexes: Vec<(String, Vec<(String, bool)>, bool)>,
-        live: bool,
-        clock: Py<PyAny>,
-    ) -> PyResult<Self> {
+    fn new(class: Bound<'_, PyType>, indexes: Vec<Specification>, live: bool, clock: Py<PyAny>) -> PyResult<Self> {
         let py = class.py();
         // SAFETY: a live class.
         let plan = unsafe { Plan::held(py, class.as_type_ptr()) }
@@ -1120,6 +1214,7 @@ impl MemoryTable {
             class: class.unbind(),
             entities: PyDict::new(py).unbind(),
             live,
+            components: inner.indexes.iter().map(|index| index.components.clone()).collect(),
             expires: AtomicBool::new(false),
             clock,
             inner: Mutex::new(inner),
@@ -1166,13 +1261,16 @@ impl MemoryTable {
         let plan = this.plan(py)?;
         let plan = plan.get();
         let held = this.entities.bind(py);
-        let mut all = Vec::with_capacity(records.len());
-        let undo = |all: &[(Object<'py>, Keys, Object<'py>)]| -> PyResult<()> {
-            all.iter().try_for_each(|(_, _, key)| held.del_item(key))
+        let mut all = Batch {
+            records: Vec::with_capacity(records.len()),
+            keys: Keys { encoder: Encoder::default(), ends: Vec::with_capacity(records.len() * this.components.len()) },
+            indexes: this.components.len(),
         };
+        let undo =
+            |all: &Batch<'py>| -> PyResult<()> { all.records.iter().try_for_each(|(_, key)| held.del_item(key)) };
         for record in records.iter() {
             let prepared = key_of(&record).and_then(|key| {
-                let keys = this.keys(record.as_borrowed(), plan, &[]).map_err(fail)?;
+                this.append_keys(&mut all.keys, record.as_borrowed(), plan, &[]).map_err(fail)?;
                 // SAFETY: live objects; a borrowed reference, or null with an exception.
                 let taken: Object<'py> = unsafe {
                     let taken = ffi::PyDict_SetDefault(held.as_ptr(), key.as_ptr(), record.as_ptr());
@@ -1181,10 +1279,10 @@ impl MemoryTable {
                 if !taken.is(&record) {
                     return Err(this.key_taken(&key)?);
                 }
-                Ok((keys, key))
+                Ok(key)
             });
             match prepared {
-                Ok((keys, key)) => all.push((record, keys, key)),
+                Ok(key) => all.records.push((record, key)),
                 Err(error) => {
                     undo(&all)?;
                     return Err(error);
@@ -1194,10 +1292,10 @@ impl MemoryTable {
         let clash = this.add_rows(&all, deadline);
         if let Some((place, clash)) = clash {
             undo(&all)?;
-            return Err(this.violation(py, all[place].0.as_borrowed(), plan, clash, &[])?);
+            return Err(this.violation(py, all.records[place].0.as_borrowed(), plan, clash, &[])?);
         }
         let home = this.live.then(|| slf.clone().into_any());
-        for ((record, ..), entity) in all.iter().zip(entities.iter()) {
+        for ((record, _), entity) in all.records.iter().zip(entities.iter()) {
             track::become_record(record.as_borrowed(), plan, 1, home.clone()).map_err(fail)?;
             if !entity.is(record) {
                 track::become_record(entity.as_borrowed(), plan, 1, None).map_err(fail)?;
@@ -1439,38 +1537,36 @@ impl MemoryTable {
 
 impl MemoryTable {
     /// Adds rows for many records, all or none: with the place of the first that clashes.
-    #[allow(clippy::type_complexity)]
-    fn add_rows(
-        &self,
-        all: &[(Object<'_>, Keys, Object<'_>)],
-        deadline: Option<Option<f64>>,
-    ) -> Option<(usize, (Vec<usize>, *mut ffi::PyObject))> {
+    fn add_rows(&self, all: &Batch<'_>, deadline: Option<Option<f64>>) -> Option<(usize, Other)> {
         let mut inner = self.lock();
         let first = inner.rows.len() as u32;
-        for (record, ..) in all {
+        let count = all.records.len();
+        inner.rows.reserve(count);
+        for (record, _) in &all.records {
             let row = inner.add_row(record.as_ptr());
             self.give_deadline(&mut inner, row, deadline);
         }
-        let mut places: Vec<usize> = (0..all.len()).collect();
+        let mut places: Vec<u32> = (0..count as u32).collect();
         let mut clash = None;
         let mut done = 0;
         for number in 0..inner.indexes.len() {
+            let key = |place: u32| all.key(place as usize, number);
             // In the order of their keys the entries come to one place after another.
-            places.sort_by(|&one, &two| all[one].1.get(number).cmp(all[two].1.get(number)));
+            places.sort_unstable();
+            places.sort_by(|&one, &two| key(one).cmp(key(two)));
             let index = &mut inner.indexes[number];
-            for (count, &place) in places.iter().enumerate() {
-                let keys = &all[place].1;
+            for (at, &place) in places.iter().enumerate() {
                 if index.unique
-                    && keys.counts(number)
-                    && let Some(other) = index.map.get(keys.get(number)).and_then(|rows| rows.first())
+                    && all.keys.counts(place as usize * all.indexes + number)
+                    && let Some(other) = index.map.get(key(place)).and_then(|rows| rows.first())
                 {
-                    for &place in &places[..count] {
-                        index.map.remove(all[place].1.get(number), first + place as u32);
+                    for &place in &places[..at] {
+                        index.map.remove(key(place), first + place);
                     }
                     clash = Some((place, number, other));
                     break;
                 }
-                index.map.insert(keys.get(number), first + place as u32);
+                index.map.insert(key(place), first + place);
             }
             if clash.is_some() {
                 break;
@@ -1479,12 +1575,12 @@ impl MemoryTable {
         }
         let (place, number, other) = clash?;
         for number in 0..done {
-            for (place, (_, keys, _)) in all.iter().enumerate() {
-                inner.indexes[number].map.remove(keys.get(number), first + place as u32);
+            for place in 0..count {
+                inner.indexes[number].map.remove(all.key(place, number), first + place as u32);
             }
         }
         let described = self.describe(&inner, Clash { index: number, other: inner.rows[other as usize].entity });
-        for (record, ..) in all {
+        for (record, _) in &all.records {
             inner.forget_address(record.as_ptr());
         }
         let gone: Vec<u64> = inner.rows[first as usize..].iter().map(|row| row.serial).collect();
@@ -1492,7 +1588,7 @@ impl MemoryTable {
             inner.deadlines.remove(&serial);
         }
         inner.rows.truncate(first as usize);
-        Some((place, described))
+        Some((place as usize, described))
     }
 
     /// When something that is saved now expires: None where nothing was said, Some(None) for never.
@@ -1509,6 +1605,9 @@ impl MemoryTable {
         Ok(Some(Some(now + seconds)))
     }
 }
+
+/// (name, [(field, whether it is descending)], whether it is unique) of an index.
+type Specification = (String, Vec<(String, bool)>, bool);
 
 fn cut(count: usize, offset: usize, limit: Option<usize>) -> usize {
     let left = count.saturating_sub(offset);

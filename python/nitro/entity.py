@@ -240,17 +240,18 @@ class Entity(Model, metaclass=EntityMeta):
 
     # Verbs on the class.
 
-    @classmethod
-    def get(cls, key: Any) -> Self:
-        """The entity with this key, which is converted to the key field's type.
+    if TYPE_CHECKING:
 
-        Raises:
-            EntityNotFound: If there is none.
-        """
-        found = _find(cls, key)
-        if found is None:
-            raise EntityNotFound(cls, key)
-        return found
+        @classmethod
+        def get(cls, key: Any) -> Self:
+            """The entity with this key, which is converted to the key field's type.
+
+            Raises:
+                EntityNotFound: If there is none.
+            """
+            ...
+    else:
+        get = classmethod(_core.get)
 
     @_class_verb
     def get_or_none(cls, key: Any) -> Self | None:
@@ -534,7 +535,21 @@ def _find(entity_class: type[_E], key: Any) -> _E | None:
     except ValidationError:
         # It is no value of the key's type, so no entity can have it.
         return None
-    return repository_of(entity_class).get(entity_class, converted)
+    repository = repository_of(entity_class)
+    found = repository.get(entity_class, converted)
+    if found is not None:
+        repository._remember(entity_class)
+    return found
+
+
+def _find_or_raise(entity_class: type[_E], key: Any) -> _E:
+    found = _find(entity_class, key)
+    if found is None:
+        raise EntityNotFound(entity_class, key)
+    return found
+
+
+_core.register_find(_find_or_raise)
 
 
 def _keys(entity_class: type[Entity], keys: Iterable[Any]) -> Iterator[Any]:

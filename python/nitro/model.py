@@ -70,6 +70,8 @@ class ModelMeta(ModelMetaclass):
 
         def __setattr__(cls, name: str, value: Any) -> None:
             super().__setattr__(name, value)
+            if name == "__nitro_backend__":
+                _core.forget_tables()
             if "__nitro_settled__" not in cls.__dict__:
                 return
             if name == "__pydantic_complete__":

@@ -176,6 +176,9 @@ class Repository(ABC):
         """
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
+    def _remember(self, entity_class: type[Entity]) -> None:
+        """Called when entities of a class are looked up that lives here: a chance to be quicker the next time."""
+
     # --- The same for async code ---
 
     async def aget(self, entity_class: type[E], key: Any) -> E | None:

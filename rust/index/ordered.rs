@@ -9,7 +9,7 @@ use super::key::Key;
 use super::rows::Rows;
 
 /// A chunk with more entries than this is split.
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 
 /// The rows of one key: one in place, several in `OrderedMap::sets`.
 #[derive(Debug, Clone, Copy)]
@@ -103,10 +103,24 @@ pub struct Position {
 #[derive(Debug, Default)]
 pub struct OrderedMap {
     chunks: Vec<Chunk>,
+    /// The first bytes of each chunk's first key: what a search looks at before it looks at any chunk.
+    heads: Vec<u64>,
     sets: Vec<Rows>,
     free: Vec<u32>,
     keys: usize,
     rows: u64,
+}
+
+/// The first eight bytes of a key, as a number that compares as they do.
+fn head(key: &[u8]) -> u64 {
+    match key.first_chunk::<8>() {
+        Some(bytes) => u64::from_be_bytes(*bytes),
+        None => {
+            let mut bytes = [0; 8];
+            bytes[..key.len()].copy_from_slice(key);
+            u64::from_be_bytes(bytes)
+        }
+    }
 }
 
 impl OrderedMap {
@@ -122,8 +136,18 @@ impl OrderedMap {
 
     /// The chunk in which `key` is, or into which it belongs.
     fn chunk_of(&self, key: &[u8]) -> usize {
-        let above = self.chunks.partition_point(|chunk| chunk.entries[0].key.bytes() <= key);
+        let head = head(key);
+        let mut above = self.heads.partition_point(|&other| other < head);
+        if self.heads.get(above) == Some(&head) {
+            // Several chunks begin with the same bytes: only their whole keys can tell.
+            let same = self.heads[above..].partition_point(|&other| other == head);
+            above += self.chunks[above..above + same].partition_point(|chunk| chunk.entries[0].key.bytes() <= key);
+        }
         above.saturating_sub(1)
+    }
+
+    fn update_head(&mut self, number: usize) {
+        self.heads[number] = head(self.chunks[number].entries[0].key.bytes());
     }
 
     /// Where the first entry is that is not below `key`: the number of its chunk, and its place there. Both may be
@@ -173,6 +197,7 @@ impl OrderedMap {
         if self.chunks.is_empty() {
             self.chunks.push(Chunk::default());
             self.chunks[0].entries.push(Entry { key: Key::new(key), slot: Slot::One(row) });
+            self.heads.push(head(key));
             (self.chunks[0].rows, self.keys, self.rows) = (1, 1, 1);
             return true;
         }
@@ -197,9 +222,13 @@ impl OrderedMap {
                 self.keys += 1;
                 if chunk.entries.len() < CHUNK {
                     chunk.entries.insert(place, entry);
+                    if place == 0 {
+                        self.heads[number] = head(key);
+                    }
                 } else if is_last && place == chunk.entries.len() {
                     // Keys that come in ascending order leave full chunks behind.
                     self.chunks.push(Chunk { entries: vec![entry], rows: 1 });
+                    self.heads.push(head(key));
                     self.rows += 1;
                     return true;
                 } else {
@@ -207,6 +236,7 @@ impl OrderedMap {
                     let chunk = &mut self.chunks[number];
                     if place <= chunk.entries.len() {
                         chunk.entries.insert(place, entry);
+                        self.update_head(number);
                     } else {
                         let place = place - chunk.entries.len();
                         self.chunks[upper].entries.insert(place, entry);
@@ -228,6 +258,7 @@ impl OrderedMap {
         let rows = entries.iter().map(|entry| self.view(entry.slot).len()).sum();
         self.chunks[number].rows -= rows;
         self.chunks[number].entries.shrink_to(CHUNK * 3 / 4);
+        self.heads.insert(number + 1, head(entries[0].key.bytes()));
         self.chunks.insert(number + 1, Chunk { entries, rows });
         number + 1
     }
@@ -262,8 +293,10 @@ impl OrderedMap {
         self.keys -= 1;
         if chunk.entries.is_empty() {
             self.chunks.remove(number);
+            self.heads.remove(number);
             return;
         }
+        self.update_head(number);
         // Half-empty neighbours become one chunk.
         let small = CHUNK / 4;
         if self.chunks[number].entries.len() < small
@@ -271,6 +304,7 @@ impl OrderedMap {
             && self.chunks[number + 1].entries.len() < small
         {
             let next = self.chunks.remove(number + 1);
+            self.heads.remove(number + 1);
             self.chunks[number].entries.extend(next.entries);
             self.chunks[number].rows += next.rows;
         }
@@ -387,7 +421,8 @@ impl OrderedMap {
             })
             .sum();
         let sets: usize = self.sets.iter().map(Rows::heap).sum();
-        entries + sets + self.chunks.capacity() * size_of::<Chunk>() + self.sets.capacity() * size_of::<Rows>()
+        let heads = self.heads.capacity() * 8;
+        entries + sets + heads + self.chunks.capacity() * size_of::<Chunk>() + self.sets.capacity() * size_of::<Rows>()
     }
 }
 
@@ -428,6 +463,8 @@ mod tests {
             }
             assert_eq!(map.rows(), model.len() as u64);
             if step % 500 == 0 {
+                let heads: Vec<u64> = map.chunks.iter().map(|chunk| head(chunk.entries[0].key.bytes())).collect();
+                assert_eq!(map.heads, heads);
                 let (low, high) = (random(900) as u16, random(900) as u16);
                 let range = Range { low: low.to_be_bytes().to_vec(), high: high.to_be_bytes().to_vec() };
                 let inside = |pair: &&(Vec<u8>, u32)| pair.0 >= range.low && pair.0 < range.high;

@@ -61,6 +61,11 @@ class MemoryRepo(Repository):
     def _made(self, entity_class: type[Entity]) -> _core.MemoryTable:
         return _core.MemoryTable(entity_class, indexes_of(entity_class), not self._isolated, self._clock)
 
+    def _remember(self, entity_class: type[Entity]) -> None:
+        table = self._tables.get(entity_class)
+        if table is not None and not self._isolated and type(self).get is MemoryRepo.get:
+            _core.remember_table(entity_class, table)
+
     def get(self, entity_class: type[E], key: Any) -> E | None:
         found = self._read(entity_class).get(key)
         return found.__deepcopy__() if self._isolated and found is not None else found
@@ -94,7 +99,7 @@ class MemoryRepo(Repository):
         for entity in entities:
             by_class.setdefault(type(entity), []).append(entity)
         for cls, members in by_class.items():
-            new = [entity for entity in members if not _core.version(entity)]
+            new = list({id(entity): entity for entity in members if not _core.version(entity)}.values())
             for entity in new:
                 if _core.is_changed(entity):
                     validate_changes(entity)
