@@ -75,14 +75,16 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
         return Err(Fail::Slow);
     }
     let index = plan.find(name, 0).ok_or(Fail::Slow)?;
-    let field = &plan.fields[index];
-    if !field.assignable {
+    let brief = &plan.briefs[index];
+    if !brief.assignable {
         return Err(Fail::Slow);
     }
-    let taken = if plan.assignment == Assignment::Validated {
-        check(&field.node, value, false)?.unwrap_or_else(|| value.to_owned())
-    } else {
+    // SAFETY: only the type's address is compared.
+    let is_plain = unsafe { ffi::Py_TYPE(value.as_ptr()) }.cast_const() == brief.plain;
+    let taken = if is_plain || plan.assignment == Assignment::Plain {
         value.to_owned()
+    } else {
+        check(&plan.fields[index].node, value, false)?.unwrap_or_else(|| value.to_owned())
     };
     // SAFETY: as promised by the caller; nothing runs Python code between finding the values and replacing one.
     unsafe {
@@ -99,7 +101,7 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
         if *object.as_ptr().cast::<u8>().offset(runtime.extra).cast::<*mut ffi::PyObject>() != ffi::Py_None() {
             return Err(Fail::Slow);
         }
-        let new = if field.indexed { Some(taken.clone()) } else { None };
+        let new = if plan.fields[index].indexed { Some(taken.clone()) } else { None };
         let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
         if let Some(new) = new
             && let Err(fail) = table::moved(object, plan, &[(index, old.clone(), Some(new))])
@@ -107,17 +109,18 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
             put_back(object, plan, index, old)?;
             return Err(fail);
         }
-        let given = if plan.tracked { given_before(object)? } else { None };
+        let notes = plan.tracked && !track::has_noted(object, plan, index);
+        let given = if notes { given_before(object)? } else { None };
         match bits {
             Some(bits) if bits >> index & 1 == 0 => set_fields_set(object, runtime.mask(py, bits | 1 << index)?),
             Some(_) => {}
             None => {
-                if ffi::PySet_Add(names.as_ptr(), field.name.as_ptr()) < 0 {
+                if ffi::PySet_Add(names.as_ptr(), plan.fields[index].name.as_ptr()) < 0 {
                     return Err(Fail::Raised);
                 }
             }
         }
-        if plan.tracked { track::note(object, plan, index, old, given) } else { Ok(()) }
+        if notes { track::note(object, plan, index, old, given) } else { Ok(()) }
     }
 }
 
@@ -131,7 +134,7 @@ fn slow<'py>(
     let py = object.py();
     let next = if value.is_some() { &plan.next_setattr } else { &plan.next_delattr };
     let index = if is_str(name) { plan.find(name, 0) } else { None };
-    let direct = value.filter(|_| plan.assign_direct && index.is_some_and(|index| plan.fields[index].assignable));
+    let direct = value.filter(|_| plan.assign_direct && index.is_some_and(|index| plan.briefs[index].assignable));
     let call = || {
         if let Some(value) = direct {
             let arguments = [plan.validator.as_ptr(), object.as_ptr(), name.as_ptr(), value.as_ptr()];

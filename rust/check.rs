@@ -93,15 +93,26 @@ fn keep_if<'py>(condition: bool) -> Lane<Option<Object<'py>>> {
     if condition { Ok(None) } else { Err(Fail::Slow) }
 }
 
-/// Whether `value` needs no more than its type to be taken as it is: the commonest kinds, without a call.
-#[inline(always)]
-pub fn plain(node: &Node, value: View<'_, '_>) -> bool {
-    match node {
-        Node::Str(length) => is_str(value) && length.is_free(),
-        Node::Int { bounded, .. } => is_int(value) && !bounded,
-        Node::Float { bounded, .. } => is_float(value) && !bounded,
-        Node::Bool => is_bool(value),
-        _ => false,
+/// The type whose instances `check` takes as they are, all of them; null where it looks at more. The node, or the
+/// runtime, holds the type.
+pub fn plain_type(py: Python<'_>, node: &Node) -> *const ffi::PyTypeObject {
+    // SAFETY: only addresses of types are taken; the module's initialisation has imported those of datetime.
+    #[allow(unused_unsafe)]
+    unsafe {
+        match node {
+            Node::Str(length) if length.is_free() => &raw const ffi::PyUnicode_Type,
+            Node::Int { bounded: false, .. } => &raw const ffi::PyLong_Type,
+            Node::Float { bounded: false, .. } => &raw const ffi::PyFloat_Type,
+            Node::Bool => &raw const ffi::PyBool_Type,
+            Node::Bytes(length) if length.is_free() => &raw const ffi::PyBytes_Type,
+            Node::DateTime => (*ffi::PyDateTimeAPI()).DateTimeType,
+            Node::Date => (*ffi::PyDateTimeAPI()).DateType,
+            Node::Time => (*ffi::PyDateTimeAPI()).TimeType,
+            Node::TimeDelta => (*ffi::PyDateTimeAPI()).DeltaType,
+            Node::Uuid => Runtime::get(py).uuid.as_ptr().cast(),
+            Node::Enum { class, .. } | Node::Model(class) => class.as_ptr().cast(),
+            _ => std::ptr::null(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use crate::check::{check, is_dict, is_str, plain};
+use crate::check::{check, is_dict, is_str};
 use crate::layout;
 use crate::plan::{Default, MASK_FIELDS, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
@@ -16,50 +16,61 @@ use crate::uuid7;
 
 /// Fields up to this number are collected on the stack.
 const STACK_FIELDS: usize = 24;
+/// As many as most classes have.
+const COMMON_FIELDS: usize = 8;
 
-/// The values of an instance to be, one place a field; null where none is given yet. Owns what it holds.
-pub struct Slots {
+/// The memory of `Slots`. It stays where it is made: moving it would copy it all.
+pub struct Places {
     stack: [MaybeUninit<*mut ffi::PyObject>; STACK_FIELDS],
     heap: Vec<*mut ffi::PyObject>,
-    count: usize,
+}
+
+impl Places {
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self { stack: [MaybeUninit::uninit(); STACK_FIELDS], heap: Vec::new() }
+    }
+
+    /// `count` empty places.
+    #[inline(always)]
+    fn empty(&mut self, count: usize) -> &mut [*mut ffi::PyObject] {
+        if count > STACK_FIELDS {
+            self.heap.resize(count, std::ptr::null_mut());
+            return &mut self.heap;
+        }
+        // A number of them that is known beforehand takes no loop.
+        self.stack[..COMMON_FIELDS].fill(MaybeUninit::new(std::ptr::null_mut()));
+        if count > COMMON_FIELDS {
+            self.stack[COMMON_FIELDS..count].fill(MaybeUninit::new(std::ptr::null_mut()));
+        }
+        // SAFETY: the first `count` places have just been written.
+        unsafe { std::slice::from_raw_parts_mut(self.stack.as_mut_ptr().cast(), count) }
+    }
+}
+
+/// The values of an instance to be, one place a field; null where none is given yet. Owns what it holds.
+pub struct Slots<'a> {
+    places: &'a mut [*mut ffi::PyObject],
     /// One bit for each field that was given, for classes of up to MASK_FIELDS fields.
     given: u64,
 }
 
-impl Slots {
-    /// A place for each of `count` fields, at the caller's own place: a move would copy them all.
+impl<'a> Slots<'a> {
+    /// A place for each of `count` fields.
     #[inline(always)]
-    pub fn new(count: usize) -> Self {
-        let mut slots = Self { stack: [MaybeUninit::uninit(); STACK_FIELDS], heap: Vec::new(), count, given: 0 };
-        if count <= STACK_FIELDS {
-            for place in &mut slots.stack[..count] {
-                place.write(std::ptr::null_mut());
-            }
-        } else {
-            slots.heap = vec![std::ptr::null_mut(); count];
-        }
-        slots
-    }
-
-    #[inline(always)]
-    fn places(&mut self) -> &mut [*mut ffi::PyObject] {
-        if self.count <= STACK_FIELDS {
-            // SAFETY: `new` has written the first `count` places.
-            unsafe { std::slice::from_raw_parts_mut(self.stack.as_mut_ptr().cast(), self.count) }
-        } else {
-            &mut self.heap
-        }
+    pub fn new(places: &'a mut Places, count: usize) -> Self {
+        Self { places: places.empty(count), given: 0 }
     }
 
     /// Whether the field was given.
-    pub fn has(&mut self, index: usize) -> bool {
-        !self.places()[index].is_null()
+    pub fn has(&self, index: usize) -> bool {
+        !self.places[index].is_null()
     }
 
     /// Takes a value for a field; a field given twice takes the later one.
     #[inline(always)]
     pub fn give(&mut self, index: usize, value: Object<'_>) {
-        let place = &mut self.places()[index];
+        let place = &mut self.places[index];
         let old = std::mem::replace(place, value.into_ptr());
         if index < MASK_FIELDS {
             self.given |= 1 << index;
@@ -79,7 +90,7 @@ impl Slots {
         // SAFETY: names are live strings.
         unsafe {
             let set = owned(py, ffi::PySet_New(std::ptr::null_mut()))?;
-            for (place, field) in self.places().iter().zip(&plan.fields) {
+            for (place, field) in self.places.iter().zip(&plan.fields) {
                 if !place.is_null() && ffi::PySet_Add(set.as_ptr(), field.name.as_ptr()) < 0 {
                     return Err(Fail::Raised);
                 }
@@ -99,7 +110,7 @@ impl Slots {
                 return Err(Fail::Slow);
             }
         } else if self
-            .places()
+            .places
             .iter()
             .zip(&plan.fields)
             .any(|(place, field)| place.is_null() && matches!(field.default, Default::Required))
@@ -107,9 +118,9 @@ impl Slots {
             return Err(Fail::Slow);
         }
         for (index, field) in plan.fields.iter().enumerate() {
-            if self.places()[index].is_null() {
+            if self.places[index].is_null() {
                 let value = default(py, &field.default)?;
-                self.places()[index] = value.into_ptr();
+                self.places[index] = value.into_ptr();
             }
         }
         Ok(())
@@ -133,7 +144,7 @@ impl Slots {
             *start.offset(runtime.extra).cast::<*mut ffi::PyObject>() = new_none();
             *start.offset(runtime.private).cast::<*mut ffi::PyObject>() = new_none();
             *start.offset(runtime.fields_set).cast::<*mut ffi::PyObject>() = fields_set.into_ptr();
-            if plan.tracked {
+            if plan.tracked && plan.any_mutable {
                 track::settle(object.as_borrowed(), plan)?;
             }
             Ok(object)
@@ -142,25 +153,17 @@ impl Slots {
 
     /// The values, which are the caller's from here on.
     #[inline(always)]
-    fn release(&mut self) -> &[*mut ffi::PyObject] {
-        let count = std::mem::take(&mut self.count);
-        if self.heap.is_empty() {
-            // SAFETY: `new` has written the first `count` places. With a count of 0, Drop releases nothing.
-            unsafe { std::slice::from_raw_parts(self.stack.as_ptr().cast(), count) }
-        } else {
-            &self.heap
-        }
+    fn release(&mut self) -> &'a [*mut ffi::PyObject] {
+        &*std::mem::take(&mut self.places)
     }
 }
 
-impl Drop for Slots {
+impl Drop for Slots<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.count > 0 {
-            for &mut place in self.places() {
-                // SAFETY: null or an owned reference.
-                unsafe { ffi::Py_XDECREF(place) };
-            }
+        for &mut place in &mut *self.places {
+            // SAFETY: null or an owned reference.
+            unsafe { ffi::Py_XDECREF(place) };
         }
     }
 }
@@ -220,14 +223,31 @@ unsafe fn from_keywords<'py>(
     arguments: *const *mut ffi::PyObject,
     names: *mut ffi::PyObject,
 ) -> Lane<Object<'py>> {
-    let mut slots = Slots::new(plan.fields.len());
+    let mut places = Places::new();
+    let mut slots = Slots::new(&mut places, plan.fields.len());
     if !names.is_null() {
         // SAFETY: `names` is a tuple of strings, as the vectorcall protocol has it.
         unsafe {
-            for index in 0..ffi::PyTuple_GET_SIZE(names) {
-                let name = Borrowed::from_ptr(py, ffi::PyTuple_GET_ITEM(names, index));
-                let value = Borrowed::from_ptr(py, *arguments.offset(index));
-                take(&mut slots, plan, name, index as usize, value)?;
+            let given = ffi::PyTuple_GET_SIZE(names) as usize;
+            let mut index = 0;
+            // As nearly always: the fields in their order, with values of just their types.
+            while index < given && index < plan.briefs.len().min(MASK_FIELDS) {
+                let brief = &plan.briefs[index];
+                let value = *arguments.add(index);
+                if brief.name != ffi::PyTuple_GET_ITEM(names, index as isize).cast_const()
+                    || brief.plain != ffi::Py_TYPE(value).cast_const()
+                {
+                    break;
+                }
+                slots.places[index] = ffi::Py_NewRef(value);
+                index += 1;
+            }
+            slots.given = (1 << index) - 1;
+            while index < given {
+                let name = Borrowed::from_ptr(py, ffi::PyTuple_GET_ITEM(names, index as isize));
+                let value = Borrowed::from_ptr(py, *arguments.add(index));
+                take(&mut slots, plan, name, index, value)?;
+                index += 1;
             }
         }
     }
@@ -235,16 +255,15 @@ unsafe fn from_keywords<'py>(
 }
 
 #[inline(always)]
-fn take<'py>(slots: &mut Slots, plan: &Plan, name: View<'_, 'py>, hint: usize, value: View<'_, 'py>) -> Lane<()> {
+fn take<'py>(slots: &mut Slots<'_>, plan: &Plan, name: View<'_, 'py>, hint: usize, value: View<'_, 'py>) -> Lane<()> {
     let Some(index) = plan.find(name, hint) else {
         return if plan.ignores_extra && is_str(name) { Ok(()) } else { Err(Fail::Slow) };
     };
-    let field = &plan.fields[index];
     let value = value.to_owned();
-    let taken = match plain(&field.node, value.as_borrowed()) {
-        true => value,
-        false => check(&field.node, value.as_borrowed(), false)?.unwrap_or(value),
-    };
+    // SAFETY: only the type's address is compared.
+    let is_plain = unsafe { ffi::Py_TYPE(value.as_ptr()) }.cast_const() == plan.briefs[index].plain;
+    let taken =
+        if is_plain { value } else { check(&plan.fields[index].node, value.as_borrowed(), false)?.unwrap_or(value) };
     slots.give(index, taken);
     Ok(())
 }
@@ -255,7 +274,8 @@ pub fn from_dict<'py>(class: *mut ffi::PyTypeObject, plan: &Plan, data: View<'_,
         return Err(Fail::Slow);
     }
     let py = data.py();
-    let mut slots = Slots::new(plan.fields.len());
+    let mut places = Places::new();
+    let mut slots = Slots::new(&mut places, plan.fields.len());
     let mut position = 0;
     let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
     let mut hint = 0;
@@ -290,42 +310,61 @@ pub unsafe extern "C" fn vectorcall(
                     answer => return answer,
                 }
             }
-            let keywords = owned(py, ffi::PyDict_New())?;
-            if !names.is_null() {
-                for index in 0..ffi::PyTuple_GET_SIZE(names) {
-                    let value = *arguments.offset(positional + index);
-                    if ffi::PyDict_SetItem(keywords.as_ptr(), ffi::PyTuple_GET_ITEM(names, index), value) < 0 {
-                        return Err(Fail::Raised);
-                    }
-                }
-            }
-            if let Some(plan) = &plan
-                && plan.get().plain_init
-                && positional == 0
-                && (*class).tp_flags & ffi::Py_TPFLAGS_IS_ABSTRACT == 0
-            {
-                let name = pyo3::intern!(py, "validate_python");
-                let validator = plan.get().validator.as_ptr();
-                let made = owned(py, ffi::PyObject_CallMethodOneArg(validator, name.as_ptr(), keywords.as_ptr()))?;
-                return settle_made(class, made);
-            }
-            let tuple = owned(py, ffi::PyTuple_New(positional))?;
-            for index in 0..positional {
-                ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index, ffi::Py_NewRef(*arguments.offset(index)));
-            }
-            let call = ffi::PyType_Type.tp_call.ok_or(Fail::Slow)?;
-            let object = owned(py, call(callable, tuple.as_ptr(), keywords.as_ptr()))?;
-            if let Some(plan) = &plan
-                && plan.get().tracked
-                && plan.get().custom_init
-                && plan.get().plain_new
-                && ffi::Py_TYPE(object.as_ptr()) == class
-            {
-                track::reset(object.as_borrowed(), plan.get())?;
-            }
-            settle_made(class, object)
+            call_slowly(py, class, plan.as_ref(), arguments, positional, names)
         }
     })
+}
+
+/// `cls(...)` by pydantic.
+///
+/// # Safety
+/// As for `vectorcall`; `plan` is the plan of the class, if it has one.
+#[inline(never)]
+unsafe fn call_slowly<'py>(
+    py: Python<'py>,
+    class: *mut ffi::PyTypeObject,
+    plan: Option<&Bound<'py, Plan>>,
+    arguments: *const *mut ffi::PyObject,
+    positional: isize,
+    names: *mut ffi::PyObject,
+) -> Lane<Object<'py>> {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let keywords = owned(py, ffi::PyDict_New())?;
+        if !names.is_null() {
+            for index in 0..ffi::PyTuple_GET_SIZE(names) {
+                let value = *arguments.offset(positional + index);
+                if ffi::PyDict_SetItem(keywords.as_ptr(), ffi::PyTuple_GET_ITEM(names, index), value) < 0 {
+                    return Err(Fail::Raised);
+                }
+            }
+        }
+        if let Some(plan) = plan
+            && plan.get().plain_init
+            && positional == 0
+            && (*class).tp_flags & ffi::Py_TPFLAGS_IS_ABSTRACT == 0
+        {
+            let name = pyo3::intern!(py, "validate_python");
+            let validator = plan.get().validator.as_ptr();
+            let made = owned(py, ffi::PyObject_CallMethodOneArg(validator, name.as_ptr(), keywords.as_ptr()))?;
+            return settle_made(class, made);
+        }
+        let tuple = owned(py, ffi::PyTuple_New(positional))?;
+        for index in 0..positional {
+            ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index, ffi::Py_NewRef(*arguments.offset(index)));
+        }
+        let call = ffi::PyType_Type.tp_call.ok_or(Fail::Slow)?;
+        let object = owned(py, call(class.cast(), tuple.as_ptr(), keywords.as_ptr()))?;
+        if let Some(plan) = plan
+            && plan.get().tracked
+            && plan.get().custom_init
+            && plan.get().plain_new
+            && ffi::Py_TYPE(object.as_ptr()) == class
+        {
+            track::reset(object.as_borrowed(), plan.get())?;
+        }
+        settle_made(class, object)
+    }
 }
 
 /// Starts the tracking of an instance that pydantic made, once the user's own code around it has run.

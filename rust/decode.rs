@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple, PyType}
 use speedate::{Date, DateTime, Duration, Time};
 
 use crate::check::{self, check};
-use crate::construct::{Slots, ascii, settle_made};
+use crate::construct::{Places, Slots, ascii, settle_made};
 use crate::dump::DEPTH;
 use crate::json;
 use crate::plan::{Node, Plan};
@@ -129,7 +129,8 @@ fn root_model<'py>(
     plan: &Plan,
     json: &mut Reader<'_>,
 ) -> Lane<Object<'py>> {
-    let mut slots = Slots::new(plan.fields.len());
+    let mut places = Places::new();
+    let mut slots = Slots::new(&mut places, plan.fields.len());
     read_fields(py, plan, &mut slots, json, 0)?;
     // Nothing may follow, and it must be known before a default factory of the user's runs.
     json.finish()?;
@@ -147,12 +148,13 @@ fn model<'py>(
     if !plan.load || !plan.pure {
         return Err(Fail::Slow);
     }
-    let mut slots = Slots::new(plan.fields.len());
+    let mut places = Places::new();
+    let mut slots = Slots::new(&mut places, plan.fields.len());
     read_fields(py, plan, &mut slots, json, depth)?;
     slots.build(py, class, plan)
 }
 
-fn read_fields(py: Python<'_>, plan: &Plan, slots: &mut Slots, json: &mut Reader<'_>, depth: usize) -> Lane<()> {
+fn read_fields(py: Python<'_>, plan: &Plan, slots: &mut Slots<'_>, json: &mut Reader<'_>, depth: usize) -> Lane<()> {
     if depth > DEPTH {
         return Err(Fail::Slow);
     }
@@ -161,7 +163,7 @@ fn read_fields(py: Python<'_>, plan: &Plan, slots: &mut Slots, json: &mut Reader
     let mut hint = 0;
     while json.another(first, b'}')? {
         first = false;
-        let guessed = plan.fields.get(hint).is_some_and(|field| json.guess(field.bare_key()));
+        let guessed = plan.briefs.get(hint).is_some_and(|brief| json.guess(brief.bare_key()));
         let index = if guessed {
             hint
         } else {

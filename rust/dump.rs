@@ -4,8 +4,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::check;
-use crate::layout::{self, Values};
-use crate::plan::{Node, Plan};
+use crate::layout::{self, Values, Visitor};
+use crate::plan::{Node, Plan, Written};
 use crate::runtime::{Fail, Lane, Object, View, owned, unhashable};
 use crate::types;
 
@@ -49,13 +49,39 @@ unsafe fn dump_model<'py>(object: View<'_, 'py>, plan: &Plan, depth: usize) -> L
     // SAFETY: as promised by the caller.
     unsafe {
         let dict = layout::blank(py, plan)?;
-        Values::of(object, plan)?.each(py, plan, |index, value| {
-            let field = &plan.fields[index];
-            let dumped = dump(&field.node, value, depth)?;
-            let item = dumped.as_ref().map_or(value.as_ptr(), |dumped| dumped.as_ptr());
-            layout::put(&dict, plan, index, item)
-        })?;
+        Values::of(object, plan)?.each(py, plan, &mut Dumper { plan, dict: &dict, depth })?;
         Ok(dict)
+    }
+}
+
+/// Puts the values of a model into a dict made by `layout::blank`.
+struct Dumper<'a, 'py> {
+    plan: &'a Plan,
+    dict: &'a Object<'py>,
+    depth: usize,
+}
+
+impl<'py> Visitor<'py> for Dumper<'_, 'py> {
+    /// A value that stands for itself, where putting it into the dict is a matter of writing its address there.
+    #[inline(always)]
+    fn quick(&mut self, index: usize, value: View<'_, 'py>) -> bool {
+        let known = match self.plan.briefs[index].written {
+            Written::Str => check::is_str(value),
+            Written::Int => check::is_int(value),
+            Written::Float => check::is_float(value),
+            Written::Bool => check::is_bool(value),
+            Written::Otherwise => false,
+        };
+        // SAFETY: the dict was made for this plan, and nobody else knows it.
+        known && self.plan.flat && unsafe { layout::put(self.dict, self.plan, index, value.as_ptr()) }.is_ok()
+    }
+
+    #[inline(always)]
+    fn visit(&mut self, index: usize, value: View<'_, 'py>) -> Lane<()> {
+        let dumped = dump(&self.plan.fields[index].node, value, self.depth)?;
+        let item = dumped.as_ref().map_or(value.as_ptr(), |dumped| dumped.as_ptr());
+        // SAFETY: as above.
+        unsafe { layout::put(self.dict, self.plan, index, item) }
     }
 }
 

@@ -9,8 +9,8 @@ use pyo3::types::PyBytes;
 use crate::check;
 use crate::dump::DEPTH;
 use crate::json;
-use crate::layout::Values;
-use crate::plan::{Node, Plan};
+use crate::layout::{Values, Visitor};
+use crate::plan::{Node, Plan, Written};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, raise};
 use crate::types;
 
@@ -123,27 +123,125 @@ unsafe fn encode_model(object: View<'_, '_>, plan: &Plan, out: &mut Vec<u8>, dep
     if !plan.dump_json || depth > DEPTH {
         return Err(Fail::Slow);
     }
-    let py = object.py();
-    out.push(b'{');
+    if plan.fields.is_empty() {
+        out.push(b'{');
+    }
+    let mut writer = Writer::new(plan, out, depth);
     // SAFETY: as promised by the caller.
-    unsafe { Values::of(object, plan)? }.each(py, plan, |index, value| {
-        let field = &plan.fields[index];
-        field.key.write(out);
-        encode(&field.node, value, out, depth)
-    })?;
-    out.push(b'}');
+    unsafe { Values::of(object, plan)? }.each(object.py(), plan, &mut writer)?;
+    writer.finish();
     Ok(())
+}
+
+/// Writes the values of a model, with their keys, at a place of its own in the buffer.
+///
+/// From the place on there is always room for the keys and the values of all fields that are still to come, and for the
+/// closing brace, if their values are no longer than numbers. So room is looked for only where there are texts.
+struct Writer<'a> {
+    plan: &'a Plan,
+    out: &'a mut Vec<u8>,
+    at: *mut u8,
+    end: *const u8,
+    depth: usize,
+}
+
+impl<'a> Writer<'a> {
+    #[inline(always)]
+    fn new(plan: &'a Plan, out: &'a mut Vec<u8>, depth: usize) -> Self {
+        let mut writer = Self { plan, out, at: std::ptr::null_mut(), end: std::ptr::null(), depth };
+        writer.make_room(0);
+        writer
+    }
+
+    /// Takes a place at the end of the buffer, with room for another `length` bytes behind it.
+    #[inline(always)]
+    fn make_room(&mut self, length: usize) {
+        self.out.reserve(self.plan.json_room + length);
+        let room = self.out.spare_capacity_mut().as_mut_ptr_range();
+        (self.at, self.end) = (room.start.cast(), room.end.cast());
+    }
+
+    /// Gives the buffer what was written up to `at`.
+    #[inline(always)]
+    fn give_back(&mut self, at: *mut u8) {
+        // SAFETY: `at` is in the buffer's memory, which is written up to there.
+        unsafe { self.out.set_len(at.offset_from_unsigned(self.out.as_ptr())) };
+    }
+
+    /// Finds room for another `length` bytes.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, length: usize) {
+        self.give_back(self.at);
+        self.make_room(length);
+    }
+
+    #[inline(always)]
+    fn finish(mut self) {
+        // SAFETY: there is room, as ever.
+        unsafe {
+            *self.at = b'}';
+            self.give_back(self.at.add(1));
+        }
+    }
+}
+
+impl<'py> Visitor<'py> for Writer<'_> {
+    #[inline(always)]
+    fn quick(&mut self, index: usize, value: View<'_, 'py>) -> bool {
+        let brief = &self.plan.briefs[index];
+        // SAFETY: there is room for the key, for a number, and for a text once it is asked for. The types are looked
+        // at before the values are; a compact text follows its header, which has more than eight bytes.
+        unsafe {
+            let end = match brief.written {
+                Written::Str if check::is_str(value) && ffi::PyUnicode_IS_COMPACT_ASCII(value.as_ptr()) != 0 => {
+                    let length = ffi::PyUnicode_GET_LENGTH(value.as_ptr()) as usize;
+                    if self.end.offset_from_unsigned(self.at) < length + json::QUOTES_ROOM + self.plan.json_room {
+                        self.grow(length + json::QUOTES_ROOM);
+                    }
+                    let text = ffi::PyUnicode_DATA(value.as_ptr()).cast();
+                    json::put_plain_str(brief.key.put(self.at), text, length)
+                }
+                Written::Int if check::is_int(value) => {
+                    check::small_int(value).map(|number| json::put_i64(brief.key.put(self.at), number))
+                }
+                Written::Float if check::is_float(value) => {
+                    Some(json::put_f64(brief.key.put(self.at), ffi::PyFloat_AS_DOUBLE(value.as_ptr())))
+                }
+                Written::Bool if check::is_bool(value) => {
+                    Some(json::put_bool(brief.key.put(self.at), value.as_ptr() == ffi::Py_True()))
+                }
+                _ => None,
+            };
+            // What was written does not count before the place moves on.
+            self.at = end.unwrap_or(self.at);
+            end.is_some()
+        }
+    }
+
+    #[inline(always)]
+    fn visit(&mut self, index: usize, value: View<'_, 'py>) -> Lane<()> {
+        // SAFETY: there is room for the key.
+        let at = unsafe { self.plan.briefs[index].key.put(self.at) };
+        self.give_back(at);
+        encode(&self.plan.fields[index].node, value, self.out, self.depth)?;
+        self.make_room(0);
+        Ok(())
+    }
 }
 
 #[inline(always)]
 fn encode_str(value: View<'_, '_>, out: &mut Vec<u8>) -> Lane<()> {
     let mut size = 0;
-    // SAFETY: the caller has seen an exact str; the text lives as long as it does. A lone surrogate has no UTF-8.
+    // SAFETY: the caller has seen an exact str; the text lives as long as it does, and a compact one follows its header.
+    // A lone surrogate has no UTF-8.
     unsafe {
         if ffi::PyUnicode_IS_COMPACT_ASCII(value.as_ptr()) != 0 {
             let length = ffi::PyUnicode_GET_LENGTH(value.as_ptr()) as usize;
             let text = ffi::PyUnicode_DATA(value.as_ptr()).cast();
-            json::write_str(out, std::slice::from_raw_parts(text, length));
+            if !json::write_plain_str(out, text, length) {
+                json::write_str(out, std::slice::from_raw_parts(text, length));
+            }
             return Ok(());
         }
         let text = ffi::PyUnicode_AsUTF8AndSize(value.as_ptr(), &mut size);

@@ -16,6 +16,7 @@ use pyo3::types::PyDict;
 use crate::check::is_str;
 use crate::plan::Plan;
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned};
+use crate::short;
 
 /// How a class keeps its instances' values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub fn private_allowed() -> bool {
     static ALLOWED: OnceLock<bool> = OnceLock::new();
     *ALLOWED.get_or_init(|| std::env::var_os("NITRO_LAYOUT").is_none_or(|value| value != "public"))
 }
+
+/// CPython has inline values for up to 29 attributes; one place stays free for another.
+const INLINE_FIELDS: usize = 28;
 
 /// The flag of types whose dictionary pointer stands before the object's header.
 const MANAGED_DICT: std::ffi::c_ulong = 1 << 4;
@@ -122,7 +126,7 @@ pub fn probe(py: Python<'_>, class: *mut ffi::PyTypeObject, names: &[*mut ffi::P
         }
         // A trial instance is finalized as every other: no class that would notice is tried.
         let finalized = (*class).tp_finalize.is_some() || (*class).tp_del.is_some();
-        if cfg!(Py_3_13) || names.is_empty() || names.len() > 28 || finalized {
+        if cfg!(Py_3_13) || names.is_empty() || names.len() > INLINE_FIELDS || finalized {
             return Layout::Managed;
         }
         let Ok(trial) = new_object(py, class) else {
@@ -252,7 +256,22 @@ unsafe fn fits(object: *mut ffi::PyObject, names: &[*mut ffi::PyObject]) -> bool
 unsafe fn in_order(values: *mut *mut ffi::PyObject, count: usize) -> bool {
     // SAFETY: as promised by the caller.
     let (filled, order) = unsafe { order(values, count) };
-    *filled as usize >= count && order.iter().rev().enumerate().all(|(i, &place)| place as usize == i)
+    *filled as usize >= count && short::same(order, ordered(count))
+}
+
+/// The bytes of `order` when the values were filled in the order of their places.
+#[inline(always)]
+fn ordered(count: usize) -> &'static [u8] {
+    static BACKWARDS: [u8; INLINE_FIELDS] = {
+        let mut places = [0; INLINE_FIELDS];
+        let mut index = 0;
+        while index < INLINE_FIELDS {
+            places[index] = (INLINE_FIELDS - 1 - index) as u8;
+            index += 1;
+        }
+        places
+    };
+    &BACKWARDS[INLINE_FIELDS - count..]
 }
 
 /// A new instance without values, made as `object.__new__` makes it.
@@ -287,12 +306,10 @@ pub unsafe fn build<'py>(
                 Ok(made) => {
                     let places = inline_values(made.as_ptr());
                     if !places.is_null() {
-                        ptr::copy_nonoverlapping(values.as_ptr(), places, values.len());
+                        short::copy_words(values.as_ptr().cast(), places.cast(), values.len());
                         let (filled, order) = order(places, values.len());
                         *filled = values.len() as u8;
-                        for (i, place) in order.iter_mut().rev().enumerate() {
-                            *place = i as u8;
-                        }
+                        short::copy(ordered(values.len()).as_ptr(), order.as_mut_ptr(), order.len());
                         return Ok(made);
                     }
                     object = Some(made);
@@ -358,6 +375,15 @@ unsafe fn fill_dict(dict: &Object<'_>, plan: &Plan, values: &[*mut ffi::PyObject
     Ok(())
 }
 
+/// What is done with each value of an instance.
+pub trait Visitor<'py> {
+    /// Deals with the value without running any Python code, and says so; or leaves it to `visit`.
+    fn quick(&mut self, index: usize, value: View<'_, 'py>) -> bool;
+
+    /// Deals with the value in any way.
+    fn visit(&mut self, index: usize, value: View<'_, 'py>) -> Lane<()>;
+}
+
 /// The values of one instance, wherever they are. Holds for as long as no Python code runs.
 pub enum Values<'py> {
     /// The instance and its array.
@@ -370,7 +396,7 @@ impl<'py> Values<'py> {
     ///
     /// # Safety
     /// `plan` is the plan of the type of `object`.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn of(object: View<'_, 'py>, plan: &Plan) -> Lane<Self> {
         let py = object.py();
         // SAFETY: Inline and Managed are only given to types with the managed-dictionary flag.
@@ -409,7 +435,7 @@ impl<'py> Values<'py> {
     }
 
     /// Puts `value` where field number `index` is and gives back the value that was there.
-    #[inline]
+    #[inline(always)]
     pub fn replace(&self, py: Python<'py>, plan: &Plan, index: usize, value: Object<'py>) -> Lane<Option<Object<'py>>> {
         if let Self::Inline(_, values) = self {
             // SAFETY: as in `get`; the array owns the reference that it holds.
@@ -432,29 +458,27 @@ impl<'py> Values<'py> {
         Ok(old)
     }
 
-    /// Calls `visit` with every field's value in the plan's order. Slow when a field is missing or when the
+    /// Visits every field's value in the plan's order. Slow when a field is missing or when the
     /// instance holds its fields in another order; attributes that are no fields are passed over.
     #[inline]
-    pub fn each(
-        &self,
-        py: Python<'py>,
-        plan: &Plan,
-        mut visit: impl FnMut(usize, View<'_, 'py>) -> Lane<()>,
-    ) -> Lane<()> {
+    pub fn each(&self, py: Python<'py>, plan: &Plan, visitor: &mut impl Visitor<'py>) -> Lane<()> {
         let count = plan.fields.len();
         match self {
-            // SAFETY: the prefix is checked before the values are taken as complete; each value is held while
-            // it is visited, and the array is known to be the object's own before it is read again.
+            // SAFETY: the prefix is checked before the values are taken as complete; each value is held while Python
+            // code may run, and after that the array is known to be the object's own before it is read again.
             Self::Inline(object, values) => unsafe {
                 if !in_order(*values, count) {
                     return Err(Fail::Slow);
                 }
                 for index in 0..count {
+                    let value = Borrowed::from_ptr_or_opt(py, *values.add(index)).ok_or(Fail::Slow)?;
+                    if visitor.quick(index, value) {
+                        continue;
+                    }
+                    visitor.visit(index, value.to_owned().as_borrowed())?;
                     if inline_values(*object) != *values {
                         return Err(Fail::Slow);
                     }
-                    let value = Bound::from_borrowed_ptr_or_opt(py, *values.add(index)).ok_or(Fail::Slow)?;
-                    visit(index, value.as_borrowed())?;
                 }
                 Ok(())
             },
@@ -464,10 +488,12 @@ impl<'py> Values<'py> {
                 let mut index = 0;
                 // SAFETY: key and value are borrowed from the dictionary and held before anything else runs.
                 while unsafe { ffi::PyDict_Next(dict.as_ptr(), &mut position, &mut key, &mut value) } != 0 {
-                    if index < count && key == plan.fields[index].name.as_ptr() {
+                    if index < count && plan.briefs[index].name == key {
                         // SAFETY: as above.
-                        let value = unsafe { Bound::from_borrowed_ptr(py, value) };
-                        visit(index, value.as_borrowed())?;
+                        let value = unsafe { Borrowed::from_ptr(py, value) };
+                        if !visitor.quick(index, value) {
+                            visitor.visit(index, value.to_owned().as_borrowed())?;
+                        }
                         index += 1;
                     } else {
                         // SAFETY: as above.
@@ -494,7 +520,9 @@ pub unsafe fn dictionary<'py>(object: View<'_, 'py>, plan: Option<&Plan>) -> Lan
     let py = object.py();
     // SAFETY: see `Values::of`; the values are only read before the new dictionary takes their place.
     unsafe {
-        if let Some(plan) = plan.filter(|plan| plan.layout == Layout::Inline) {
+        if let Some(plan) = plan.filter(|plan| plan.layout == Layout::Inline)
+            && !inline_values(object.as_ptr()).is_null()
+        {
             let count = plan.fields.len();
             // Made first, as making it may run the cycle collector, and with it anything.
             let dict = blank(py, plan)?;

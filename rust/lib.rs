@@ -1,6 +1,7 @@
 //! The Rust core of Nitro.
 //!
-//! `index`, `json`, `reader` and `uuid7` know no Python and build alone (`--no-default-features`). The rest speaks CPython:
+//! `index`, `json`, `reader`, `short` and `uuid7` know no Python and build alone (`--no-default-features`). The rest
+//! speaks CPython:
 //!
 //! | module      | concept                                                             |
 //! |-------------|---------------------------------------------------------------------|
@@ -54,6 +55,7 @@ pub mod reader;
 mod record;
 #[cfg(feature = "python")]
 mod runtime;
+pub mod short;
 #[cfg(feature = "python")]
 mod table;
 #[cfg(feature = "python")]

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::check::plain_type;
 use crate::json;
 use crate::layout::{self, Layout};
 use crate::runtime::{View, inherited};
@@ -267,24 +268,80 @@ pub struct Field {
     pub name: Py<PyString>,
     hash: isize,
     pub text: String,
-    /// The key as JSON with its colon, after a comma except for the first field.
-    pub key: json::Piece,
-    comma: usize,
     pub node: Node,
     pub default: Default,
-    /// Whether an assignment may take the fast lane.
-    pub assignable: bool,
     /// Whether a value may change without an assignment.
     pub mutable: bool,
     /// Whether a store keeps an index that this field is part of.
     pub indexed: bool,
 }
 
-impl Field {
-    /// The key as JSON with its colon, and no comma.
+/// How the JSON of a value begins to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    Str,
+    Int,
+    Float,
+    Bool,
+    /// As its node says.
+    Otherwise,
+}
+
+impl Written {
+    fn of(node: &Node) -> Self {
+        match node {
+            Node::Str(_) => Self::Str,
+            Node::Int { .. } => Self::Int,
+            Node::Float { .. } => Self::Float,
+            Node::Bool => Self::Bool,
+            Node::SlowToValidate(_, inner) => Self::of(inner),
+            _ => Self::Otherwise,
+        }
+    }
+}
+
+/// What the innermost loops need of a field: those of all fields stand side by side in memory.
+#[derive(Debug)]
+pub struct Brief {
+    /// The field's name; the field holds it.
+    pub name: *const ffi::PyObject,
+    /// The type whose instances the fast lane takes as they are; null where more has to be looked at.
+    pub plain: *const ffi::PyTypeObject,
+    pub written: Written,
+    /// Whether an assignment may take the fast lane.
+    pub assignable: bool,
+    /// The key as JSON with its colon, after a comma, or after the opening brace for the first field.
+    pub key: json::Piece,
+}
+
+// SAFETY: both pointers are only compared.
+unsafe impl Send for Brief {}
+// SAFETY: as above.
+unsafe impl Sync for Brief {}
+
+impl Brief {
+    fn new(py: Python<'_>, is_first: bool, field: &Field, assignable: bool) -> Self {
+        let mut key = vec![if is_first { b'{' } else { b',' }];
+        json::write_str(&mut key, field.text.as_bytes());
+        key.push(b':');
+        Self {
+            name: field.name.as_ptr(),
+            plain: plain_type(py, &field.node),
+            written: Written::of(&field.node),
+            assignable,
+            key: json::Piece::new(key),
+        }
+    }
+
+    /// The key as JSON with its colon, and nothing before it.
     #[inline(always)]
     pub fn bare_key(&self) -> &[u8] {
-        &self.key.bytes()[self.comma..]
+        &self.key.bytes()[1..]
+    }
+
+    /// Room enough for the key and for a value that is no text.
+    fn room(&self) -> usize {
+        self.key.room() + json::NUMBER_ROOM
     }
 }
 
@@ -304,6 +361,9 @@ pub enum Assignment {
 #[derive(Debug)]
 pub struct Plan {
     pub fields: Vec<Field>,
+    pub briefs: Vec<Brief>,
+    /// Room for the JSON of an instance, less its texts and what else takes more than a number does.
+    pub json_room: usize,
     pub layout: Layout,
     /// A dict with every field's name: copies of it are filled with the values of an instance.
     pub template: Py<PyDict>,
@@ -393,13 +453,13 @@ impl Plan {
     /// The number of the field called `name`; `hint` is tried first.
     #[inline]
     pub fn find(&self, name: View<'_, '_>, hint: usize) -> Option<usize> {
-        let pointer = name.as_ptr();
-        if let Some(field) = self.fields.get(hint)
-            && field.name.as_ptr() == pointer
+        let pointer = name.as_ptr().cast_const();
+        if let Some(brief) = self.briefs.get(hint)
+            && brief.name == pointer
         {
             return Some(hint);
         }
-        if let Some(index) = self.fields.iter().position(|field| field.name.as_ptr() == pointer) {
+        if let Some(index) = self.briefs.iter().position(|brief| brief.name == pointer) {
             return Some(index);
         }
         self.find_equal(name)
@@ -463,7 +523,8 @@ impl Plan {
     fn new(class: &Bound<'_, PyType>, fields: &Bound<'_, PyList>, lanes: &Bound<'_, PyDict>) -> PyResult<Self> {
         let py = class.py();
         let mut read = Vec::with_capacity(fields.len());
-        for (index, spec) in fields.iter().enumerate() {
+        let mut briefs = Vec::with_capacity(fields.len());
+        for spec in fields.iter() {
             let (name, node, kind, default, assignable, indexed): (
                 Bound<'_, PyString>,
                 Bound<'_, PyAny>,
@@ -474,23 +535,19 @@ impl Plan {
             ) = spec.extract()?;
             let text = name.to_str()?.to_owned();
             let name = PyString::intern(py, &text);
-            let mut key = if index == 0 { Vec::new() } else { vec![b','] };
-            json::write_str(&mut key, text.as_bytes());
-            key.push(b':');
             let node = Node::read(&node)?;
             let mutable = !node.is_atomic();
-            read.push(Field {
+            let field = Field {
                 hash: name.hash()?,
                 name: name.unbind(),
                 text,
-                key: json::Piece::new(key),
-                comma: usize::from(index > 0),
                 node,
                 default: Default::read(&kind, default)?,
-                assignable,
                 mutable,
                 indexed,
-            });
+            };
+            briefs.push(Brief::new(py, briefs.is_empty(), &field, assignable));
+            read.push(field);
         }
         let lane = |name: &str| -> PyResult<bool> {
             lanes.get_item(name)?.ok_or_else(|| PyValueError::new_err(format!("lane {name:?} is missing")))?.extract()
@@ -549,6 +606,8 @@ impl Plan {
             next_setattr: next("__setattr__")?,
             next_delattr: next("__delattr__")?,
             shortcut: Shortcut::new(),
+            json_room: briefs.iter().map(Brief::room).sum::<usize>() + 2,
+            briefs,
             fields: read,
         })
     }

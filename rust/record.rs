@@ -162,6 +162,21 @@ impl<'py> Held<'py> {
         }
     }
 
+    /// Whether this is a record of `count` places, with an item at this one, and with the names of given fields.
+    ///
+    /// # Safety
+    /// `object` is a live record; `index` is below `count`.
+    #[inline(always)]
+    pub unsafe fn has(object: *mut ffi::PyObject, count: usize, index: usize) -> bool {
+        // SAFETY: as promised by the caller; within the size.
+        unsafe {
+            let record = object.cast::<Record>();
+            ffi::Py_SIZE(object) as usize == count
+                && !(*(&raw const (*record).items).cast::<*mut ffi::PyObject>().add(index)).is_null()
+                && !(*record).given.is_null()
+        }
+    }
+
     pub fn tag(&self) -> u64 {
         // SAFETY: a live record.
         unsafe { (*self.record()).tag }

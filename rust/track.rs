@@ -174,6 +174,18 @@ pub fn wants_given(object: View<'_, '_>) -> bool {
     state(object).is_none_or(|state| state.len() == 0 || state.given().is_none())
 }
 
+/// Whether an assignment has no more to note: neither what this field was, nor which fields had been given.
+#[inline(always)]
+pub fn has_noted(object: View<'_, '_>, plan: &Plan, index: usize) -> bool {
+    // SAFETY: only called for tracked plans; the slot is writable from Python, so its type is compared.
+    unsafe {
+        let place = *state_place(object);
+        !place.is_null()
+            && ffi::Py_TYPE(place) == record_types(object.py()).state.as_ptr().cast()
+            && Held::has(place, plan.fields.len(), index)
+    }
+}
+
 /// Remembers the value that a field had before an assignment; `given` is what the slot of given fields held.
 pub fn note<'py>(
     object: View<'_, 'py>,

@@ -38,16 +38,13 @@ pub fn model_core(py: Python<'_>) -> &Bound<'_, PyType> {
 pub fn guard(body: impl FnOnce(Python<'_>) -> Lane<Object<'_>>) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls C functions with the GIL held.
     let py = unsafe { Python::assume_attached() };
-    match catch_unwind(AssertUnwindSafe(|| body(py).map(Bound::into_ptr))) {
-        Ok(Ok(object)) => object,
-        Ok(Err(Fail::Raised)) => {
-            release_dropped();
-            ptr::null_mut()
-        }
-        Ok(Err(Fail::Slow)) => {
-            PySystemError::new_err("the fast lane gave no answer and nobody else was asked").restore(py);
-            ptr::null_mut()
-        }
+    // What passes through here is one word, which needs no memory.
+    let answer = catch_unwind(AssertUnwindSafe(|| match body(py) {
+        Ok(object) => object.into_ptr(),
+        Err(fail) => no_answer(py, fail),
+    }));
+    match answer {
+        Ok(object) => object,
         Err(panic) => {
             let text = panic
                 .downcast_ref::<&str>()
@@ -58,6 +55,15 @@ pub fn guard(body: impl FnOnce(Python<'_>) -> Lane<Object<'_>>) -> *mut ffi::PyO
             ptr::null_mut()
         }
     }
+}
+
+#[cold]
+fn no_answer(py: Python<'_>, fail: Fail) -> *mut ffi::PyObject {
+    match fail {
+        Fail::Raised => release_dropped(),
+        Fail::Slow => PySystemError::new_err("the fast lane gave no answer and nobody else was asked").restore(py),
+    }
+    ptr::null_mut()
 }
 
 /// Releases what pyo3 has put aside. It puts references aside that are dropped while it does not know that the GIL is
