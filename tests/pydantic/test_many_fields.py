@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from parity import as_pydantic_does, refusal, with_warnings
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 import nitro
 
@@ -98,3 +98,26 @@ def test_a_class_of_many_nested_classes():
     assert ours(**data).model_dump() == theirs(**data).model_dump() == data
     assert ours(**data).model_dump_json() == theirs(**data).model_dump_json()
     assert ours.model_validate_json(ours(**data).model_dump_json()) == ours(**data)
+
+
+@pytest.mark.parametrize("count", [2, 5, 8, 9, 24, 25, 63, 64, 65])
+def test_a_call_may_leave_the_order_of_the_fields_anywhere(count):
+    @as_pydantic_does
+    def body(base):
+        Wide = create_model("Wide", __base__=base, **{f"f{number}": (int, number) for number in range(count)})
+        names = [f"f{number}" for number in range(count)]
+        usual = {name: 1000 + place for place, name in enumerate(names)}
+        for place, name in enumerate(names):
+            swapped = [*names[:place], names[-1], *names[place:-1]]
+            yield Wide(**{name: usual[name] for name in swapped}).model_dump(exclude={"id"})
+            without = Wide(**{other: value for other, value in usual.items() if other != name})
+            yield without.model_dump(exclude={"id"}), without.model_fields_set == set(names) - {name}
+            for odd in (True, 7.0, "8", 1 << 70, None, "no number"):
+                made, warned = with_warnings(Wide, **{**usual, name: odd})
+                yield made if isinstance(made, ValidationError) else made.model_dump(exclude={"id"}), warned
+            unknown = [*names[:place], "unknown", *names[place:]]
+            made = Wide(**{name: usual.get(name, 5) for name in unknown})
+            yield made.model_dump(exclude={"id"}), made.model_fields_set == set(names)
+
+    for base in ("Model", "Entity"):
+        body(base)
