@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use crate::construct;
 use crate::dump::DEPTH;
+use crate::layout;
 use crate::plan::{Length, Node, Plan};
 use crate::runtime::{Fail, Lane, Object, Runtime, View, owned, unhashable};
 
@@ -62,6 +63,11 @@ const EXACT_QUOTIENT: f64 = 1e9;
 /// The value of an exact int that fits in 64 bits.
 #[inline(always)]
 pub fn small_int(value: View<'_, '_>) -> Option<i64> {
+    layout::short_int(value).or_else(|| asked_int(value))
+}
+
+#[inline(never)]
+fn asked_int(value: View<'_, '_>) -> Option<i64> {
     let mut overflow = 0;
     // SAFETY: the caller has seen an exact int, for which the function cannot fail.
     let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(value.as_ptr(), &mut overflow) };

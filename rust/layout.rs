@@ -5,9 +5,12 @@
 //! array directly is what makes construction as fast as a struct's. It is private layout, so it is used only for
 //! a class on which `probe` has seen it work, and can be switched off with `NITRO_LAYOUT=public`. Everywhere
 //! else, and on every other version, the public dictionary functions do the same work.
+//!
+//! The digits of small integers are read in the same way: where a trial has shown that they are where they should be.
 
 use std::ptr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -624,4 +627,55 @@ pub unsafe fn prefetch(plan: &Plan, index: usize, object: impl Fn(usize) -> *mut
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (plan, index, object, AHEAD);
+}
+
+/// Whether `short_int` finds the numbers.
+static SHORT_INTS: AtomicBool = AtomicBool::new(false);
+
+/// Tries out what holds for all objects of the interpreter.
+pub fn initialise(py: Python<'_>) -> PyResult<()> {
+    let bits: u32 = py.import("sys")?.getattr("int_info")?.getattr("bits_per_digit")?.extract()?;
+    if !private_allowed() || bits != 30 {
+        return Ok(());
+    }
+    let one_digit = [0, 1, -1, 7, -256, 256, 257, 65_536, -100_000_000, (1 << 30) - 1, 1 - (1 << 30)];
+    let more = [1 << 30, -1 << 30, (1 << 32) + 5, i64::MAX, i64::MIN];
+    let read = |number: i64| -> PyResult<Option<i64>> {
+        let object = number.into_pyobject(py)?.into_any();
+        // SAFETY: an exact int, of digits of 30 bits.
+        Ok(unsafe { digit(object.as_ptr()) })
+    };
+    let mut works = true;
+    for number in one_digit {
+        works &= read(number)? == Some(number);
+    }
+    for number in more {
+        works &= read(number)?.is_none();
+    }
+    SHORT_INTS.store(works, Ordering::Relaxed);
+    Ok(())
+}
+
+/// The number that an exact int of one digit stands for; None for a longer one.
+///
+/// # Safety
+/// `object` is an exact int of an interpreter whose integers have digits of 30 bits.
+#[inline(always)]
+unsafe fn digit(object: *mut ffi::PyObject) -> Option<i64> {
+    // SAFETY: behind the object's header stands a word, and then the digits, of which there is memory for one at least.
+    let (word, digit) = unsafe { (*object.cast::<isize>().add(2), i64::from(*object.cast::<u32>().add(6))) };
+    if cfg!(Py_3_12) {
+        // The word is a tag: the number of digits above three bits, the lower two of which say the sign (0, 1 for
+        // zero, 2).
+        return (word < 2 << 3).then_some(digit * (1 - (word as i64 & 3)));
+    }
+    // The word is the number of digits, with the number's sign.
+    (-1..=1).contains(&word).then_some(digit * word as i64)
+}
+
+/// The number that an exact int stands for, when it can be read without a call.
+#[inline(always)]
+pub fn short_int(value: View<'_, '_>) -> Option<i64> {
+    // SAFETY: the caller has seen an exact int; the trial has seen that such are read rightly.
+    if SHORT_INTS.load(Ordering::Relaxed) { unsafe { digit(value.as_ptr()) } } else { None }
 }

@@ -122,6 +122,7 @@ mod core_module {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         crate::runtime::Runtime::initialise(py)?;
+        crate::layout::initialise(py)?;
         crate::types::initialise(module)?;
         crate::record::initialise(py)?;
         crate::track::initialise(py)?;
