@@ -378,14 +378,17 @@ def _has(field: FieldRef, name: str) -> bool:
 
 def _step(field: FieldRef, name: str) -> FieldRef:
     choices = _choices(_annotation(field))
-    if any(_is(choice, dict) for choice in choices) and not any(_is(choice, BaseModel) for choice in choices):
+    if any(_is(choice, BaseModel) for choice in choices):
+        return _nested(field, name)
+    if any(_is(choice, dict) or _is_anything(choice) for choice in choices):
         return _item(field, name)
     return _nested(field, name)
 
 
 def ordering(cls: type, argument: Any) -> Ordering:
     if isinstance(argument, Ordering):
-        return Ordering(_owned(cls, argument.field), argument.descending)
+        field = _owned(cls, argument.field)
+        return field.desc() if argument.descending else field.asc()
     if isinstance(argument, FieldRef):
         return _owned(cls, argument).asc()
     if isinstance(argument, str):
