@@ -98,19 +98,28 @@ struct Clash {
 /// The keys of one entity in every index, one after another.
 struct Keys {
     encoder: Encoder,
-    /// Where each key ends, and whether it has a None in it.
-    ends: Vec<(usize, bool)>,
+    ends: Vec<End>,
+}
+
+/// Where a key ends, and what is in it.
+#[derive(Clone, Copy)]
+struct End {
+    at: usize,
+    /// Whether there is a None.
+    empty: bool,
+    /// Whether there is a list, which may have been edited in place since it was stored.
+    editable: bool,
 }
 
 impl Keys {
     fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1].0 };
-        &self.encoder.bytes()[start..self.ends[index].0]
+        let start = if index == 0 { 0 } else { self.ends[index - 1].at };
+        &self.encoder.bytes()[start..self.ends[index].at]
     }
 
     /// Whether the key counts for uniqueness.
     fn counts(&self, index: usize) -> bool {
-        !self.ends[index].1
+        !self.ends[index].empty
     }
 }
 
@@ -201,6 +210,16 @@ impl Inner {
                 index.map.remove_anywhere(row);
             }
             index.map.insert(new.get(number), row);
+        }
+    }
+
+    /// Moves a row to its keys where lists were edited in place: no assignment has told of that.
+    fn follow_edits(&mut self, row: u32, keys: &Keys) {
+        for (number, index) in self.indexes.iter_mut().enumerate().filter(|(number, _)| keys.ends[*number].editable) {
+            if !index.map.get(keys.get(number)).is_some_and(|rows| rows.contains(row)) {
+                index.map.remove_anywhere(row);
+                index.map.insert(keys.get(number), row);
+            }
         }
     }
 
@@ -346,7 +365,7 @@ impl MemoryTable {
     ) -> Lane<()> {
         let py = entity.py();
         for components in &self.components {
-            let mut empty = false;
+            let (mut empty, mut editable) = (false, false);
             for component in components {
                 let start = keys.encoder.len();
                 let given = values.iter().find(|(field, _)| *field == component.field);
@@ -360,11 +379,12 @@ impl MemoryTable {
                     None => keys.encoder.null(),
                 }
                 empty |= keys.encoder.bytes()[start] == rank::NULL;
+                editable |= keys.encoder.bytes()[start] == rank::SEQUENCE;
                 if component.descending {
                     keys.encoder.invert_from(start);
                 }
             }
-            keys.ends.push((keys.encoder.len(), empty));
+            keys.ends.push(End { at: keys.encoder.len(), empty, editable });
         }
         Ok(())
     }
@@ -583,6 +603,8 @@ impl MemoryTable {
                             inner.forget_address(stored.as_ptr());
                             inner.rows[row as usize].entity = record.as_ptr();
                             inner.remember_address(row);
+                        } else {
+                            inner.follow_edits(row, &keys);
                         }
                         inner.rows[row as usize].version = version + 1;
                         self.give_deadline(&mut inner, row, deadline);

@@ -21,7 +21,8 @@ class MemoryRepo(Repository):
     """Entities in memory, by key and in indexes.
 
     *Live* as it is by default, the object is the record. `get` hands out the one stored object, so an assignment is
-    seen by everyone at once, and the indexes follow it as it happens; one that would break uniqueness is refused.
+    seen by everyone at once, and the indexes follow it as it happens; one that would break uniqueness is refused. An
+    index over a list follows what is edited in place in it from the next `save()` on.
     `save()` confirms what was assigned: the version goes up, and `previous_changes` tells what was written.
     `revert_changes()` takes it back.
 
