@@ -18,7 +18,7 @@ use crate::index::ordered::Range;
 use crate::index::planner;
 use crate::layout;
 use crate::plan::Plan;
-use crate::runtime::{Fail, Lane, Object, View, raise};
+use crate::runtime::{Fail, Lane, Object, Runtime, View, raise};
 use crate::value::{self, Calls};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -351,12 +351,13 @@ impl Test {
                 }
                 Ok(false)
             }
-            Self::Beginning(wanted) => Ok(text(value, |utf8| utf8.starts_with(wanted))),
-            Self::Ending(wanted) => Ok(text(value, |utf8| utf8.ends_with(wanted))),
-            Self::Like(wanted) => {
-                // SAFETY: a flag check on a live object.
-                Ok(unsafe { ffi::PyUnicode_Check(value.as_ptr()) } != 0 && is_like(wanted, &codes(value)))
+            Self::Beginning(wanted) => {
+                text(value, evaluation.calls, |text| value::with_utf8(text, |text| text.starts_with(wanted)))
             }
+            Self::Ending(wanted) => {
+                text(value, evaluation.calls, |text| value::with_utf8(text, |text| text.ends_with(wanted)))
+            }
+            Self::Like(wanted) => text(value, evaluation.calls, |text| is_like(wanted, &codes(text))),
             Self::Item(wanted) => {
                 let wanted = wanted.bind(py).as_borrowed();
                 if value.is_none() {
@@ -364,12 +365,16 @@ impl Test {
                 }
                 if check::is_str(value) {
                     return Ok(check::is_str(wanted)
-                        && text(value, |utf8| value::with_utf8(wanted, |part| has_part(utf8, part))));
+                        && value::with_utf8(value, |utf8| value::with_utf8(wanted, |part| has_part(utf8, part))));
                 }
                 if evaluation.calls == Calls::Forbidden {
                     return Err(Fail::Slow);
                 }
-                value.contains(wanted).map_err(|error| raise(py, error))
+                match value.contains(wanted) {
+                    // It is no container, or one that cannot hold such a value.
+                    Err(error) if error.is_instance_of::<PyTypeError>(py) => Ok(false),
+                    held => held.map_err(|error| raise(py, error)),
+                }
             }
             Self::Items(filter) => items(value, filter, evaluation),
         }
@@ -446,9 +451,25 @@ fn equal(value: View<'_, '_>, constant: &Bound<'_, PyAny>, calls: Calls) -> Lane
     value.eq(constant).map_err(|error| raise(value.py(), error))
 }
 
-fn text(value: View<'_, '_>, holds: impl FnOnce(&[u8]) -> bool) -> bool {
+/// Whether a value is a text, or a member of an Enum with a text as its value, for which something holds.
+fn text(value: View<'_, '_>, calls: Calls, holds: impl FnOnce(View<'_, '_>) -> bool) -> Lane<bool> {
+    let py = value.py();
     // SAFETY: a flag check on a live object.
-    unsafe { ffi::PyUnicode_Check(value.as_ptr()) != 0 && value::with_utf8(value, holds) }
+    if unsafe { ffi::PyUnicode_Check(value.as_ptr()) } != 0 {
+        return Ok(holds(value));
+    }
+    if value.is_none() || check::is_int(value) || check::is_float(value) || check::is_bool(value) {
+        return Ok(false);
+    }
+    if calls == Calls::Forbidden {
+        return Err(Fail::Slow);
+    }
+    if !value.is_instance(Runtime::get(py).enumeration.bind(py)).map_err(|error| raise(py, error))? {
+        return Ok(false);
+    }
+    let inner = value.getattr(pyo3::intern!(py, "_value_")).map_err(|error| raise(py, error))?;
+    // SAFETY: as above.
+    Ok(unsafe { ffi::PyUnicode_Check(inner.as_ptr()) } != 0 && holds(inner.as_borrowed()))
 }
 
 fn has_part(text: &[u8], part: &[u8]) -> bool {
