@@ -305,6 +305,11 @@ impl FieldRef {
         )))
     }
 
+    // Without it Python asks for an iterator, and puts a message of its own in place of the one above.
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.__iter__(value.py()).map(|()| false)
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         self.text(py)
     }
