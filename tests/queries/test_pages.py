@@ -23,7 +23,17 @@ def make(name: str, due: float | None, owner: str = "Ann") -> Task:
     return Task(name=name, due=due, due_plain=due, owner=owner).save()
 
 
-ORDERS = [[], ["due"], ["-due"], ["due_plain"], ["-due_plain"], ["owner", "-due"], ["-owner", "due"], ["name"], ["due", "-name"]]
+ORDERS = [
+    [],
+    ["due"],
+    ["-due"],
+    ["due_plain"],
+    ["-due_plain"],
+    ["owner", "-due"],
+    ["-owner", "due"],
+    ["name"],
+    ["due", "-name"],
+]
 orders = pytest.mark.parametrize("order", ORDERS, ids=lambda order: "+".join(order) or "none")
 
 DUES = [3.0, None, math.nan, 1.0, 1.0, None, -0.0, 0.0, math.inf, -math.inf, 1.0, math.nan, 2.0, 1.0, 10.0**300]
