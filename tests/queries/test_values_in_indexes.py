@@ -70,7 +70,7 @@ NUMBERS: list[list[Any]] = [
     [5e-324],
     # The float 0.1 is a little more than a tenth.
     [Decimal("0.1")],
-    [0.1, Decimal(0.1)],
+    [0.1, Decimal.from_float(0.1)],
     [Decimal("0.3")],
     [1, 1.0, True, Decimal("1.00"), Odd(1), Level.LOW],
     [30, Level.HIGH],
