@@ -318,7 +318,7 @@ class Case(Model):
 
     @model_validator(mode="after")
     def ordered(self):
-        note((self.a, self.b, list(self.model_fields_set)))
+        note((self.a, self.b, sorted(self.model_fields_set)))
         if self.a > self.b:
             raise ValueError("a is above b")
         return self
