@@ -16,10 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "memory"))
 
 from operations import OCCASIONAL, OPERATIONS
 
+from counting import growth
+
 ROUNDS = int(os.environ.get("NITRO_SOAK_ROUNDS", "1000000"))
 #: Rounds of what takes milliseconds each.
 OCCASIONAL_ROUNDS = max(ROUNDS // 500, 10)
-BLOCKS = 8
 RESIDENT_BYTES = 4 * 2**20
 
 
@@ -37,28 +38,12 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def growth(operation: Callable[[], Any], rounds: int) -> tuple[int, int]:
-    """By how many blocks and how many resident bytes so many rounds have grown the process."""
-    gc.collect()
-    resident, blocks = resident_bytes(), sys.getallocatedblocks()
-    for _ in range(rounds):
-        operation()
-    gc.collect()
-    return sys.getallocatedblocks() - blocks, resident_bytes() - resident
-
-
 def assert_flat(operation: Callable[[], Any], rounds: int) -> None:
     for _ in range(max(rounds // 20, 10)):
         operation()
-    blocks, resident = growth(operation, rounds)
-    assert resident <= RESIDENT_BYTES
-    if blocks <= BLOCKS:
-        return
-    # The interpreter fills caches of its own at moments of its choosing, by a few hundred blocks at most. What an
-    # operation keeps, be it only in one round of a thousand, shows in every one of these shorter windows too.
-    windows = [growth(operation, max(rounds // 10, 1))[0] for _ in range(5)]
-    assert min(windows) <= BLOCKS, (blocks, windows)
-    assert blocks <= 500, (blocks, windows)
+    resident = resident_bytes()
+    assert growth(operation, rounds, warm_up=0) == 0
+    assert resident_bytes() - resident <= RESIDENT_BYTES
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

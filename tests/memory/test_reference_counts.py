@@ -10,6 +10,7 @@ from operations import OPERATIONS
 from pydantic import ValidationError
 
 import nitro
+from counting import settle
 from nitro import Entity, Model
 
 DEFAULT_TEXT = "a default that nobody else has"
@@ -77,18 +78,13 @@ def use_up() -> None:
 def drift(action: Callable[[], Any], rounds: int) -> dict[str, int]:
     for _ in range(10):
         action()
-    gc.collect()
+    settle()
     before = [sys.getrefcount(value) for value in WATCHED]
     for _ in range(rounds):
         action()
-    gc.collect()
+    settle()
     after = [sys.getrefcount(value) for value in WATCHED]
-    return {
-        repr(value)[:50]: new - old
-        for value, old, new in zip(WATCHED, before, after, strict=True)
-        # What the interpreter itself holds on to comes and goes by a few; a lost or stolen reference is one a round.
-        if abs(new - old) >= rounds // 2
-    }
+    return {repr(value)[:50]: new - old for value, old, new in zip(WATCHED, before, after, strict=True) if new != old}
 
 
 def test_defaults_names_and_types_keep_their_counts():
