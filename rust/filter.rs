@@ -89,6 +89,36 @@ pub enum Filter {
     Test(Path, Test),
 }
 
+/// The test of a number in a field of many entities.
+#[derive(Clone, Copy)]
+pub struct OnNumbers {
+    pub field: usize,
+    operator: Operator,
+    constant: f64,
+}
+
+impl OnNumbers {
+    /// Whether a value passes; None where it is not as simple a number as they commonly are.
+    #[inline(always)]
+    pub fn holds(&self, value: View<'_, '_>) -> Option<bool> {
+        let given = if check::is_float(value) {
+            // SAFETY: an exact float.
+            unsafe { ffi::PyFloat_AS_DOUBLE(value.as_ptr()) }
+        } else if check::is_int(value) {
+            layout::short_int(value)? as f64
+        } else {
+            return None;
+        };
+        Some(match self.operator {
+            Operator::Eq => given == self.constant,
+            Operator::Lt => given < self.constant,
+            Operator::Le => given <= self.constant,
+            Operator::Gt => given > self.constant,
+            Operator::Ge => given >= self.constant,
+        })
+    }
+}
+
 /// What an evaluation may do, and the memory that it works in.
 pub struct Evaluation {
     pub calls: Calls,
@@ -656,12 +686,13 @@ impl Filter {
         }
     }
 
-    /// The number of the field that is looked at first, where that is one of the entity itself.
-    pub fn field(&self) -> Option<usize> {
+    /// For a walk over many entities of a class: the test of a number in one of its own fields, if it is one.
+    pub fn on_numbers(&self) -> Option<OnNumbers> {
         match self {
-            Self::Test(path, _) => path.field(),
-            Self::All(parts) | Self::Any(parts) => parts.first().and_then(Self::field),
-            Self::Not(part) => part.field(),
+            Self::Test(path, Test::Number(operator, constant)) => {
+                path.field().map(|field| OnNumbers { field, operator: *operator, constant: *constant })
+            }
+            _ => None,
         }
     }
 

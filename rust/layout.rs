@@ -590,10 +590,10 @@ pub unsafe fn peek(object: *mut ffi::PyObject, plan: &Plan, index: usize) -> Lan
 }
 
 /// How many objects ahead of the one that is looked at its memory is asked for.
-const AHEAD: usize = 12;
+const AHEAD: usize = 16;
 
-/// Asks the processor for the memory of field number `index` of the objects to come, so that a walk over many of them
-/// does not wait for each: first for the object, a few steps later for its values, then for the value.
+/// Asks the processor for the memory of the objects to come, so that a walk over many of them does not wait for each:
+/// first for the object, some steps later for the value of field number `index`.
 ///
 /// # Safety
 /// `plan` is the plan of the type of each object; `object` gives the one so many steps ahead, alive, or null.
@@ -604,29 +604,31 @@ pub unsafe fn prefetch(plan: &Plan, index: usize, object: impl Fn(usize) -> *mut
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch of any address is harmless; what is read belongs to live objects.
         unsafe {
-            let far = object(3 * AHEAD);
+            let far = object(2 * AHEAD);
             if !far.is_null() {
                 _mm_prefetch::<_MM_HINT_T0>(far.cast::<i8>().offset(-32));
             }
-            let near = object(2 * AHEAD);
+            let near = object(AHEAD);
             if !near.is_null() {
-                let values = inline_values(near);
-                if !values.is_null() {
-                    _mm_prefetch::<_MM_HINT_T0>(values.add(index).cast::<i8>());
-                }
-            }
-            let next = object(AHEAD);
-            if !next.is_null() {
-                let values = inline_values(next);
-                if !values.is_null() {
-                    let value = *values.add(index);
-                    _mm_prefetch::<_MM_HINT_T0>(value.cast::<i8>());
-                }
+                _mm_prefetch::<_MM_HINT_T0>(inline_values(near).wrapping_add(index).cast::<i8>());
             }
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (plan, index, object, AHEAD);
+}
+
+/// The value of field number `index` of an object with inline values, or null where it has none there.
+///
+/// # Safety
+/// `object` is a live instance of a class with the layout `Inline`, which has such a field.
+#[inline(always)]
+pub unsafe fn peek_inline(object: *mut ffi::PyObject, index: usize) -> *mut ffi::PyObject {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let values = inline_values(object);
+        if values.is_null() { ptr::null_mut() } else { *values.add(index) }
+    }
 }
 
 /// Whether `short_int` finds the numbers.

@@ -26,10 +26,10 @@ use crate::check;
 use crate::expression::{Ordering as Ordered, QueryCore};
 use crate::filter::{Evaluation, Filter, Path, encode_path};
 use crate::index::key::{self, Encoder, rank};
-use crate::index::ordered::{OrderedMap, Position, Range};
+use crate::index::ordered::{OrderedMap, Position, Range, head};
 use crate::index::planner::{self, Access, Driver};
 use crate::index::{Component, Index};
-use crate::layout::{self, Values};
+use crate::layout::{self, Layout, Values};
 use crate::plan::{Plan, forget_shortcuts};
 use crate::runtime::{Fail, Lane, Object, View, raise};
 use crate::track;
@@ -37,6 +37,9 @@ use crate::value::{self, Calls};
 
 /// So many entities are looked at before the lock is given up for those that Python must look at.
 const BATCH: usize = 1024;
+
+/// So many entities are taken to be in the processor's caches.
+const CACHED: usize = 20_000;
 
 /// Fewer holes than this are left alone.
 const HOLES: usize = 1024;
@@ -200,9 +203,9 @@ impl Inner {
     }
 
     /// Moves a row from some keys to others, where they differ.
-    fn reindex(&mut self, row: u32, old: &Keys, new: &Keys, only: Option<&[bool]>) {
+    fn reindex(&mut self, row: u32, old: &Keys, new: &Keys) {
         for (number, index) in self.indexes.iter_mut().enumerate() {
-            if only.is_some_and(|only| !only[number]) || old.get(number) == new.get(number) {
+            if old.get(number) == new.get(number) {
                 continue;
             }
             if !index.map.remove(old.get(number), row) {
@@ -286,6 +289,8 @@ pub struct MemoryTable {
     entities: Py<PyDict>,
     /// Whether the entities that users have are the records themselves.
     live: bool,
+    /// The field that is the key.
+    key: usize,
     /// The fields of each index.
     components: Vec<Vec<Component>>,
     expires: AtomicBool,
@@ -350,8 +355,19 @@ impl MemoryTable {
 
     /// The keys of an entity in every index. `values` stand in for those of the entity.
     fn keys<'py>(&self, entity: View<'_, 'py>, plan: &Plan, values: &[(usize, Option<Object<'py>>)]) -> Lane<Keys> {
+        self.keys_where(|_| true, entity, plan, values)
+    }
+
+    /// The keys in those indexes for which `wanted` holds of their fields; nothing in the others.
+    fn keys_where<'py>(
+        &self,
+        wanted: impl Fn(&[Component]) -> bool,
+        entity: View<'_, 'py>,
+        plan: &Plan,
+        values: &[(usize, Option<Object<'py>>)],
+    ) -> Lane<Keys> {
         let mut keys = Keys { encoder: Encoder::default(), ends: Vec::with_capacity(self.components.len()) };
-        self.append_keys(&mut keys, entity, plan, values)?;
+        self.append_keys(&mut keys, wanted, entity, plan, values)?;
         Ok(keys)
     }
 
@@ -359,6 +375,7 @@ impl MemoryTable {
     fn append_keys<'py>(
         &self,
         keys: &mut Keys,
+        wanted: impl Fn(&[Component]) -> bool,
         entity: View<'_, 'py>,
         plan: &Plan,
         values: &[(usize, Option<Object<'py>>)],
@@ -366,6 +383,10 @@ impl MemoryTable {
         let py = entity.py();
         for components in &self.components {
             let (mut empty, mut editable) = (false, false);
+            if !wanted(components) {
+                keys.ends.push(End { at: keys.encoder.len(), empty: true, editable });
+                continue;
+            }
             for component in components {
                 let start = keys.encoder.len();
                 let given = values.iter().find(|(field, _)| *field == component.field);
@@ -401,21 +422,17 @@ impl MemoryTable {
         let fail = |_| PyErr::fetch(py);
         let before: Vec<_> = changed.iter().map(|(field, old, _)| (*field, old.clone())).collect();
         let after: Vec<_> = changed.iter().map(|(field, _, new)| (*field, new.clone())).collect();
-        let old = self.keys(entity, plan, &before).map_err(fail)?;
-        let new = self.keys(entity, plan, &after).map_err(fail)?;
+        let affected = |components: &[Component]| {
+            components.iter().any(|part| changed.iter().any(|(field, ..)| *field == part.field))
+        };
+        let old = self.keys_where(affected, entity, plan, &before).map_err(fail)?;
+        let new = self.keys_where(affected, entity, plan, &after).map_err(fail)?;
         let clash = {
             let mut inner = self.lock();
             let Some(row) = inner.row_of(entity.as_ptr()) else { return Ok(()) };
             let clash = inner.clash(&new, Some(row)).map(|clash| self.describe(&inner, clash));
             if clash.is_none() {
-                let affected: Vec<bool> = inner
-                    .indexes
-                    .iter()
-                    .map(|index| {
-                        index.components.iter().any(|part| changed.iter().any(|(field, ..)| *field == part.field))
-                    })
-                    .collect();
-                inner.reindex(row, &old, &new, Some(&affected));
+                inner.reindex(row, &old, &new);
             }
             clash
         };
@@ -458,7 +475,7 @@ impl MemoryTable {
             let values = fields.iter().map(|&field| value_of(field)).collect::<PyResult<Vec<_>>>()?;
             PyTuple::new(py, values)?.into_any()
         };
-        let key = key_of(&other)?;
+        let key = self.key_of(&other, plan)?;
         error(py, "UniqueViolation", (&self.class, names.join(", "), value, key))
     }
 
@@ -497,7 +514,7 @@ impl MemoryTable {
         let py = record.py();
         let plan = self.plan(py)?;
         let keys = self.keys(record.as_borrowed(), plan.get(), &[]).map_err(|_| PyErr::fetch(py))?;
-        let key = original_key(record)?;
+        let key = self.original_key(record, plan.get())?;
         {
             let mut inner = self.lock();
             let Some(row) = inner.row_of(record.as_ptr()) else { return Ok(()) };
@@ -531,7 +548,7 @@ impl MemoryTable {
         let plan = self.plan(py)?;
         let plan = plan.get();
         let entities = self.entities.bind(py);
-        let key = key_of(entity)?;
+        let key = self.key_of(entity, plan)?;
         let version = track::version_of(entity.as_borrowed());
         let keys = self.keys(record.as_borrowed(), plan, &[]).map_err(fail)?;
         let home = self.live.then(|| slf.clone().into_any());
@@ -566,7 +583,7 @@ impl MemoryTable {
             return Ok(());
         }
 
-        let old_key = original_key(entity)?;
+        let old_key = self.original_key(entity, plan)?;
         let stored = entities.get_item(&old_key)?;
         let Some(stored) = stored else { return Err(self.stale(py, &old_key, version, None)) };
         let old_keys =
@@ -599,7 +616,7 @@ impl MemoryTable {
                     Some(clash) => Err(Refused::Clash(self.describe(&inner, clash))),
                     None => {
                         if let Some(old_keys) = &old_keys {
-                            inner.reindex(row, old_keys, &keys, None);
+                            inner.reindex(row, old_keys, &keys);
                             inner.forget_address(stored.as_ptr());
                             inner.rows[row as usize].entity = record.as_ptr();
                             inner.remember_address(row);
@@ -637,6 +654,22 @@ impl MemoryTable {
             track::set_home(record.as_borrowed(), plan, home).map_err(fail)?;
         }
         Ok(())
+    }
+
+    /// The key that an entity has now.
+    fn key_of<'py>(&self, entity: &Object<'py>, plan: &Plan) -> PyResult<Object<'py>> {
+        let py = entity.py();
+        // SAFETY: the plan is that of the entity's type.
+        let value = unsafe { Values::of(entity.as_borrowed(), plan) }.and_then(|values| values.get(py, plan, self.key));
+        match value.map_err(|_| PyErr::fetch(py))? {
+            Some(value) => Ok(value),
+            None => entity.getattr(&plan.fields[self.key].name),
+        }
+    }
+
+    /// The key under which an entity is stored.
+    fn original_key<'py>(&self, entity: &Object<'py>, plan: &Plan) -> PyResult<Object<'py>> {
+        track::original(entity, &plan.fields[self.key].text)
     }
 
     fn give_deadline(&self, inner: &mut Inner, row: u32, deadline: Option<Option<f64>>) {
@@ -725,6 +758,11 @@ impl MemoryTable {
         want: usize,
         found: &mut Vec<Found>,
     ) -> Lane<bool> {
+        if left.is_empty()
+            && let Some(more) = take_rows(inner, source, want, found)
+        {
+            return Ok(more);
+        }
         let mut evaluation = Evaluation::new(Calls::Forbidden);
         let mut unsure = 0;
         let mut failed = false;
@@ -755,20 +793,45 @@ impl MemoryTable {
         };
         let more = match source {
             Source::Table { next } => {
-                // SAFETY: the class is alive, and its plan with it while no Python code runs.
-                let plan = unsafe { Plan::of(self.class.as_ptr().cast()) };
-                let scanned = left.first().and_then(|filter| filter.field()).zip(plan);
                 let rows = &inner.rows;
                 let from = *next;
-                let stopped = (from..rows.len()).try_for_each(|row| {
-                    *next = row + 1;
-                    if let Some((field, plan)) = scanned {
-                        let ahead = |steps: usize| rows.get(row + steps).map_or(std::ptr::null_mut(), |row| row.entity);
-                        // SAFETY: the rows' entities are instances of the class, held by the table's dictionary.
-                        unsafe { layout::prefetch(plan, field, ahead) };
-                    }
-                    look(row as u32)
-                });
+                // SAFETY: the class is alive, and its plan with it while no Python code runs.
+                let plan = unsafe { Plan::of(self.class.as_ptr().cast()) };
+                let numbers = left.first().and_then(|filter| filter.on_numbers());
+                let quick = numbers.zip(plan).filter(|(_, plan)| plan.layout == Layout::Inline);
+                let stopped = if let Some((numbers, plan)) = quick {
+                    let class = self.class.as_ptr().cast();
+                    let far = rows.len() - from > CACHED;
+                    (from..rows.len()).try_for_each(|row| {
+                        let entity = rows[row].entity;
+                        if far {
+                            let ahead =
+                                |steps: usize| rows.get(row + steps).map_or(std::ptr::null_mut(), |row| row.entity);
+                            // SAFETY: the rows' entities are held by the table's dictionary.
+                            unsafe { layout::prefetch(plan, numbers.field, ahead) };
+                        }
+                        // SAFETY: as above; the layout is that of the entity's class, which is compared.
+                        let value = unsafe {
+                            if entity.is_null() || ffi::Py_TYPE(entity) != class {
+                                std::ptr::null_mut()
+                            } else {
+                                layout::peek_inline(entity, numbers.field)
+                            }
+                        };
+                        // SAFETY: a value that its entity holds.
+                        let value = unsafe { Borrowed::from_ptr_or_opt(py, value) };
+                        if value.and_then(|value| numbers.holds(value)) == Some(false) {
+                            return ControlFlow::Continue(());
+                        }
+                        *next = row + 1;
+                        look(row as u32)
+                    })
+                } else {
+                    (from..rows.len()).try_for_each(|row| {
+                        *next = row + 1;
+                        look(row as u32)
+                    })
+                };
                 stopped.is_break()
             }
             Source::Rows { rows, next } => {
@@ -781,48 +844,7 @@ impl MemoryTable {
             }
             Source::Walk { access, backwards, position } => {
                 let map = &inner.indexes[access.index].map;
-                let mut reached = None;
-                let ranges = access.ranges.clone();
-                let ordered: Box<dyn Iterator<Item = &Range>> =
-                    if *backwards { Box::new(ranges.iter().rev()) } else { Box::new(ranges.iter()) };
-                let mut broke = false;
-                for range in ordered {
-                    let from = position.as_ref().filter(|(position, _)| {
-                        position.key >= range.low && (range.high.is_empty() || position.key < range.high)
-                    });
-                    if from.is_none()
-                        && let Some((position, _)) = position.as_ref()
-                    {
-                        let passed = if *backwards {
-                            position.key < range.low
-                        } else {
-                            !range.high.is_empty() && position.key >= range.high
-                        };
-                        if passed {
-                            continue;
-                        }
-                    }
-                    let start = from.map(|(position, _)| position.clone());
-                    let after = from.and_then(|(_, row)| *row);
-                    let stop = map.walk(range, *backwards, start.as_ref(), |key, rows| {
-                        let after = start.as_ref().filter(|start| start.key == key).and(after);
-                        rows.each(after, |row| {
-                            let flow = look(row);
-                            if flow.is_break() {
-                                reached = Some((Position { key: key.to_vec(), row }, Some(row)));
-                            }
-                            flow
-                        })
-                    });
-                    if stop.is_break() {
-                        broke = true;
-                        break;
-                    }
-                }
-                if broke {
-                    *position = reached;
-                }
-                broke
+                walk_on(map, access, *backwards, position, look)
             }
         };
         if failed {
@@ -971,6 +993,81 @@ impl Drop for Reading<'_> {
     fn drop(&mut self) {
         self.table.lock().readers -= 1;
     }
+}
+
+/// Takes the rows that need no look at their entities. First all the row numbers, then all the entities: so the
+/// processor waits for them together, not for one after the other. None where the source is no index.
+fn take_rows(inner: &Inner, source: &mut Source, want: usize, found: &mut Vec<Found>) -> Option<bool> {
+    let mut numbers = Vec::new();
+    let more = match source {
+        Source::Table { .. } => return None,
+        Source::Rows { rows, next } => {
+            let end = rows.len().min(next.saturating_add(want));
+            numbers.extend_from_slice(&rows[*next..end]);
+            *next = end;
+            end < rows.len()
+        }
+        Source::Walk { access, backwards, position } => {
+            let map = &inner.indexes[access.index].map;
+            walk_on(map, access, *backwards, position, |row| {
+                numbers.push(row);
+                if numbers.len() >= want { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        }
+    };
+    let begin = found.len();
+    found.extend(numbers.iter().filter_map(|&row| {
+        let Row { entity, serial, .. } = inner.rows[row as usize];
+        (!entity.is_null()).then_some(Found { entity, serial, sure: true })
+    }));
+    for one in &found[begin..] {
+        // SAFETY: a row's entity is held by the table's dictionary; the GIL is held.
+        unsafe { ffi::Py_INCREF(one.entity) };
+    }
+    Some(more)
+}
+
+/// Walks on in an index from where `position` says, until `visit` breaks off: then the position is after that row.
+/// Whether it did.
+fn walk_on(
+    map: &OrderedMap,
+    access: &Access,
+    backwards: bool,
+    position: &mut Option<(Position, Option<u32>)>,
+    mut visit: impl FnMut(u32) -> ControlFlow<()>,
+) -> bool {
+    let count = access.ranges.len();
+    for number in 0..count {
+        let range = &access.ranges[if backwards { count - 1 - number } else { number }];
+        let begin = match position {
+            None => None,
+            Some((reached, row)) => {
+                let below = reached.key < range.low;
+                let above = !range.high.is_empty() && reached.key >= range.high;
+                if if backwards { below } else { above } {
+                    continue;
+                }
+                (!below && !above).then(|| (reached.clone(), *row))
+            }
+        };
+        let start = begin.as_ref().map(|(start, _)| start);
+        let mut reached = None;
+        let stop = map.walk(range, backwards, start, |key, rows| {
+            let after = begin.as_ref().filter(|(start, _)| start.key == key).and_then(|(_, row)| *row);
+            rows.each(after, |row| {
+                let flow = visit(row);
+                if flow.is_break() {
+                    reached = Some((Position { key: key.to_vec(), row }, Some(row)));
+                }
+                flow
+            })
+        });
+        if stop.is_break() {
+            *position = reached;
+            return true;
+        }
+    }
+    false
 }
 
 /// The position in an index where a page begins.
@@ -1162,32 +1259,6 @@ fn error<'py>(py: Python<'py>, name: &str, arguments: impl pyo3::call::PyCallArg
     Ok(PyErr::from_value(errors(py)?.getattr(name)?.call1(arguments)?))
 }
 
-/// The key that an entity has now.
-fn key_of<'py>(entity: &Object<'py>) -> PyResult<Object<'py>> {
-    let py = entity.py();
-    let name = entity.get_type().getattr(pyo3::intern!(py, "__nitro_key__"))?;
-    // SAFETY: the plan is that of the entity's type.
-    let value = unsafe {
-        let plan = Plan::held(py, ffi::Py_TYPE(entity.as_ptr()));
-        match plan.as_ref().and_then(|plan| plan.get().find(name.as_borrowed(), 0).map(|index| (plan, index))) {
-            Some((plan, index)) => Values::of(entity.as_borrowed(), plan.get())
-                .and_then(|values| values.get(py, plan.get(), index))
-                .map_err(|_| PyErr::fetch(py))?,
-            None => None,
-        }
-    };
-    match value {
-        Some(value) => Ok(value),
-        None => entity.getattr(pyo3::intern!(py, "__dict__"))?.get_item(name),
-    }
-}
-
-/// The key under which an entity is stored.
-fn original_key<'py>(entity: &Object<'py>) -> PyResult<Object<'py>> {
-    let name: String = entity.get_type().getattr(pyo3::intern!(entity.py(), "__nitro_key__"))?.extract()?;
-    track::original(entity, &name)
-}
-
 fn same_key(one: &Object<'_>, two: &Object<'_>) -> PyResult<bool> {
     Ok(one.is(two) || one.eq(two)?)
 }
@@ -1218,6 +1289,7 @@ impl MemoryTable {
         // SAFETY: a live class.
         let plan = unsafe { Plan::held(py, class.as_type_ptr()) }
             .ok_or_else(|| PyTypeError::new_err(format!("{class} is not complete: call its model_rebuild()")))?;
+        let key: String = class.getattr(pyo3::intern!(py, "__nitro_key__"))?.extract()?;
         let mut inner = Inner::default();
         for (name, components, unique) in indexes {
             let components = components
@@ -1236,6 +1308,10 @@ impl MemoryTable {
             class: class.unbind(),
             entities: PyDict::new(py).unbind(),
             live,
+            key: plan
+                .get()
+                .find_text(&key, 0)
+                .ok_or_else(|| PyValueError::new_err(format!("{key:?} is no field, and cannot be the key")))?,
             components: inner.indexes.iter().map(|index| index.components.clone()).collect(),
             expires: AtomicBool::new(false),
             clock,
@@ -1291,8 +1367,8 @@ impl MemoryTable {
         let undo =
             |all: &Batch<'py>| -> PyResult<()> { all.records.iter().try_for_each(|(_, key)| held.del_item(key)) };
         for record in records.iter() {
-            let prepared = key_of(&record).and_then(|key| {
-                this.append_keys(&mut all.keys, record.as_borrowed(), plan, &[]).map_err(fail)?;
+            let prepared = this.key_of(&record, plan).and_then(|key| {
+                this.append_keys(&mut all.keys, |_| true, record.as_borrowed(), plan, &[]).map_err(fail)?;
                 // SAFETY: live objects; a borrowed reference, or null with an exception.
                 let taken: Object<'py> = unsafe {
                     let taken = ffi::PyDict_SetDefault(held.as_ptr(), key.as_ptr(), record.as_ptr());
@@ -1330,7 +1406,7 @@ impl MemoryTable {
     fn delete<'py>(&self, entity: &Object<'py>) -> PyResult<()> {
         let py = entity.py();
         self.expire(py)?;
-        let key = original_key(entity)?;
+        let key = self.original_key(entity, self.plan(py)?.get())?;
         let version = track::version_of(entity.as_borrowed());
         let stored = if version == 0 { None } else { self.entities.bind(py).get_item(&key)? };
         let Some(stored) = stored else { return Err(error(py, "EntityNotFound", (&self.class, key))?) };
@@ -1385,7 +1461,7 @@ impl MemoryTable {
             if let (Driver::Rows(access), [true], true) =
                 (&chosen.driver, &chosen.covered[..], chosen.probes.is_empty())
             {
-                counted = Some(access.rows as usize);
+                counted = Some(access.count(&inner.indexes) as usize);
             }
         }
         let counted = match counted {
@@ -1573,9 +1649,13 @@ impl MemoryTable {
         let mut done = 0;
         for number in 0..inner.indexes.len() {
             let key = |place: u32| all.key(place as usize, number);
-            // In the order of their keys the entries come to one place after another.
-            places.sort_unstable();
-            places.sort_by(|&one, &two| key(one).cmp(key(two)));
+            sort_places(&mut places, key);
+            if !inner.indexes[number].unique {
+                let pairs = places.iter().map(|&place| (key(place), first + place));
+                inner.indexes[number].map.insert_sorted(pairs);
+                done += 1;
+                continue;
+            }
             let index = &mut inner.indexes[number];
             for (at, &place) in places.iter().enumerate() {
                 if index.unique
@@ -1626,6 +1706,19 @@ impl MemoryTable {
         let now: f64 = self.clock.bind(py).call0()?.extract()?;
         Ok(Some(Some(now + seconds)))
     }
+}
+
+/// Sorts the numbers of records by their keys in an index, so that the entries come to one place after another.
+fn sort_places<'a>(places: &mut [u32], key: impl Fn(u32) -> &'a [u8]) {
+    let mut heads: Vec<(u64, u32)> = places.iter().map(|&place| (head(key(place)), place)).collect();
+    heads.sort_unstable();
+    for same in heads.chunk_by_mut(|one, two| one.0 == two.0) {
+        // No key is the beginning of another: those that end here are equal.
+        if same.len() > 1 && key(same[0].1).len() > size_of::<u64>() {
+            same.sort_by(|one, two| key(one.1).cmp(key(two.1)));
+        }
+    }
+    places.iter_mut().zip(heads).for_each(|(place, (_, sorted))| *place = sorted);
 }
 
 /// (name, [(field, whether it is descending)], whether it is unique) of an index.

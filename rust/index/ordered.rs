@@ -112,7 +112,7 @@ pub struct OrderedMap {
 }
 
 /// The first eight bytes of a key, as a number that compares as they do.
-fn head(key: &[u8]) -> u64 {
+pub fn head(key: &[u8]) -> u64 {
     match key.first_chunk::<8>() {
         Some(bytes) => u64::from_be_bytes(*bytes),
         None => {
@@ -342,6 +342,54 @@ impl OrderedMap {
         whole - below + beyond
     }
 
+    /// About how many rows have a key in `range`: exact where that is quick.
+    pub fn estimate(&self, range: &Range) -> u64 {
+        let (first, from) = self.seek(&range.low);
+        let (last, to) = if range.high.is_empty() { (self.chunks.len(), 0) } else { self.seek(&range.high) };
+        if (first, from) >= (last, to) {
+            return 0;
+        }
+        if last - first < 8 {
+            return self.count(range);
+        }
+        self.rows * (last - first) as u64 / self.chunks.len() as u64
+    }
+
+    /// Inserts pairs in the order of their keys; quick where these come after all that are there.
+    pub fn insert_sorted<'a>(&mut self, pairs: impl Iterator<Item = (&'a [u8], u32)>) {
+        for (key, row) in pairs {
+            let last = self.chunks.last_mut().and_then(|chunk| chunk.entries.last_mut());
+            match last.map(|entry| (entry.key.bytes().cmp(key), entry.slot)) {
+                Some((std::cmp::Ordering::Equal, Slot::Set(set))) => {
+                    if self.sets[set as usize].insert(row) {
+                        self.rows += 1;
+                        if let Some(chunk) = self.chunks.last_mut() {
+                            chunk.rows += 1;
+                        }
+                    }
+                }
+                Some((std::cmp::Ordering::Less, _)) => {
+                    let entry = Entry { key: Key::new(key), slot: Slot::One(row) };
+                    match self.chunks.last_mut() {
+                        Some(chunk) if chunk.entries.len() < CHUNK => {
+                            chunk.entries.push(entry);
+                            chunk.rows += 1;
+                        }
+                        _ => {
+                            self.chunks.push(Chunk { entries: vec![entry], rows: 1 });
+                            self.heads.push(head(key));
+                        }
+                    }
+                    self.keys += 1;
+                    self.rows += 1;
+                }
+                _ => {
+                    self.insert(key, row);
+                }
+            }
+        }
+    }
+
     /// Calls `visit` with each key in `range` and its rows, in order, or backwards; from the key of `from` on (which
     /// comes again, as some of its rows may be left).
     pub fn walk(
@@ -491,6 +539,41 @@ mod tests {
         assert_eq!(pairs(&map, &Range::everything(), false, None), doubled);
         for (key, row) in doubled {
             assert!(map.remove_anywhere(row) || !map.get(&key).is_some_and(|rows| rows.contains(row)));
+        }
+    }
+
+    #[test]
+    fn sorted_pairs_come_to_the_same_as_single_ones() {
+        let mut pairs: Vec<(Vec<u8>, u32)> =
+            (0..5000u32).map(|row| ((row % 700).to_be_bytes().to_vec(), row)).collect();
+        let mut single = OrderedMap::default();
+        pairs.iter().filter(|(_, row)| row % 3 == 0).for_each(|(key, row)| {
+            single.insert(key, *row);
+        });
+        let mut sorted = OrderedMap::default();
+        pairs.sort();
+        let third = |part: u32| pairs.iter().filter(move |(_, row)| row % 3 == part);
+        sorted.insert_sorted(third(0).map(|(key, row)| (key.as_slice(), *row)));
+        assert_eq!(self::pairs(&single, &Range::everything(), false, None), third(0).cloned().collect::<Vec<_>>());
+        assert_eq!(self::pairs(&sorted, &Range::everything(), false, None), third(0).cloned().collect::<Vec<_>>());
+        for part in [1, 2] {
+            sorted.insert_sorted(third(part).map(|(key, row)| (key.as_slice(), *row)));
+        }
+        assert_eq!(self::pairs(&sorted, &Range::everything(), false, None), pairs);
+        assert_eq!((sorted.rows(), sorted.keys()), (5000, 700));
+        assert_eq!(sorted.count(&Range::everything()), 5000);
+    }
+
+    #[test]
+    fn an_estimate_is_near() {
+        let mut map = OrderedMap::default();
+        (0..50_000u32).for_each(|row| {
+            map.insert(&row.to_be_bytes(), row);
+        });
+        for (low, high) in [(0u32, 50_000u32), (100, 200), (1000, 30_000), (7, 7), (9, 3)] {
+            let range = Range { low: low.to_be_bytes().to_vec(), high: high.to_be_bytes().to_vec() };
+            let (exact, about) = (map.count(&range) as f64, map.estimate(&range) as f64);
+            assert!((exact - about).abs() <= exact / 10.0, "{exact} {about}");
         }
     }
 

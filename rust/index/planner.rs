@@ -35,7 +35,7 @@ pub enum Condition {
 pub struct Access {
     pub index: usize,
     pub ranges: Vec<Range>,
-    /// About how many rows that is; exact but for values without an order.
+    /// About how many rows that is.
     pub rows: u64,
     /// The one key, where there is only one.
     pub point: Option<Vec<u8>>,
@@ -221,7 +221,7 @@ fn match_index(
         return None;
     }
     let point = (rest.is_empty() && !prefix.is_empty()).then(|| prefix.clone());
-    let found = if covers.is_empty() { rows } else { ranges.iter().map(|range| index.map.count(range)).sum() };
+    let found = if covers.is_empty() { rows } else { ranges.iter().map(|range| index.map.estimate(range)).sum() };
     Some(Match { access: Access { index: number, ranges, rows: found, point, prefix, bound }, covers, in_order })
 }
 
@@ -310,6 +310,11 @@ impl Access {
     /// Whether a row is in here.
     pub fn rows_of<'a>(&self, indexes: &'a [Index]) -> Option<RowsOf<'a>> {
         indexes[self.index].map.get(self.point.as_ref()?)
+    }
+
+    /// How many rows there are.
+    pub fn count(&self, indexes: &[Index]) -> u64 {
+        self.ranges.iter().map(|range| indexes[self.index].map.count(range)).sum()
     }
 
     /// Adds all the rows.
