@@ -27,7 +27,7 @@ RUST := Cargo.toml $(wildcard Cargo.lock build.rs) $(shell find rust -name '*.rs
 TARGET = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 WHEELS := target/wheels
 
-.PHONY: help run test test-public test-all-pythons bench wheel check asan soak format clean
+.PHONY: help run test test-public test-all-pythons bench bench-store wheel check asan soak format clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 @\2/p' Makefile | column -t -s @
@@ -69,6 +69,9 @@ test-public: $(BUILT) ## Run the differential suite with the private-layout opti
 
 bench: $(BUILT) ## Measure Nitro beside its peers, in one table
 	$(VENV_PYTHON) -m benches $(BENCH)
+
+bench-store: $(BUILT) ## Measure the memory store beside its peers, up to a million entities
+	$(VENV_PYTHON) -m benches.store $(BENCH)
 
 check: $(BUILT) ## Lint, format check, types, layers and the stub of the extension
 	$(BIN)/ruff check

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, intern};
 
 use crate::check;
@@ -219,7 +219,14 @@ impl FieldRef {
     /// Whether the value is one of `values`.
     fn in_<'py>(slf: &Bound<'py, Self>, values: Bound<'py, PyAny>) -> PyResult<Bound<'py, Condition>> {
         let py = slf.py();
-        let coerced = hooks(py).coerce.bind(py).call1((slf, "in", values))?;
+        let fitting = match values.cast_exact::<PyList>() {
+            Ok(list) if list.iter().all(|value| slf.get().fits(&value)) => Some(list.to_tuple().into_any()),
+            _ => None,
+        };
+        let coerced = match fitting {
+            Some(fitting) => fitting,
+            None => hooks(py).coerce.bind(py).call1((slf, "in", values))?,
+        };
         let operands = PyTuple::new(py, [slf.as_any(), &coerced])?;
         Condition::make(py, "in", slf.get().class.bind(py), operands)
     }

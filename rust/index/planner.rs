@@ -175,6 +175,14 @@ fn match_index(
     order: &[Component],
 ) -> Option<Match> {
     let index = &indexes[number];
+    let asked = |component: &Component| {
+        let about =
+            |condition: &Condition| matches!(condition, Condition::Field { field, .. } if *field == component.field);
+        conditions.iter().any(about) || order.iter().any(|ordered| ordered.field == component.field)
+    };
+    if !index.components.first().is_some_and(asked) {
+        return None;
+    }
     let mut prefix = Vec::new();
     let mut covers = Vec::new();
     let mut bound = 0;
@@ -221,7 +229,11 @@ fn match_index(
         return None;
     }
     let point = (rest.is_empty() && !prefix.is_empty()).then(|| prefix.clone());
-    let found = if covers.is_empty() { rows } else { ranges.iter().map(|range| index.map.estimate(range)).sum() };
+    let found = match &point {
+        Some(key) => index.map.get(key).map_or(0, |rows| rows.len()),
+        None if covers.is_empty() => rows,
+        None => ranges.iter().map(|range| index.map.estimate(range)).sum(),
+    };
     Some(Match { access: Access { index: number, ranges, rows: found, point, prefix, bound }, covers, in_order })
 }
 

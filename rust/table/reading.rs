@@ -25,6 +25,9 @@ use crate::value::Calls;
 /// So many entities are looked at before the lock is given up for those that Python must look at.
 pub(super) const BATCH: usize = 1024;
 
+/// Up to so many rows are looked up in other indexes one by one.
+const FEW_ROWS: u64 = 1024;
+
 /// So many entities are taken to be in the processor's caches.
 pub(super) const CACHED: usize = 20_000;
 
@@ -466,10 +469,18 @@ pub(super) fn rows_of(inner: &Inner, accesses: &[Access], probes: &[Access]) -> 
     let mut rows = Vec::new();
     // A few rows are looked up one by one; many are intersected.
     if let [access] = accesses
-        && access.rows <= 64
+        && access.rows <= FEW_ROWS
     {
         let map = &inner.indexes[access.index].map;
-        for range in &access.ranges {
+        if let Some(of_key) = access.rows_of(&inner.indexes) {
+            rows.reserve(access.rows as usize);
+            let _ = of_key.each(None, |row| {
+                rows.push(row);
+                ControlFlow::Continue(())
+            });
+        }
+        let ranges = if access.point.is_some() { &[][..] } else { &access.ranges };
+        for range in ranges {
             let _ = map.walk(range, false, None, |_, of_key| {
                 of_key.each(None, |row| {
                     rows.push(row);
@@ -477,8 +488,10 @@ pub(super) fn rows_of(inner: &Inner, accesses: &[Access], probes: &[Access]) -> 
                 })
             });
         }
-        rows.sort_unstable();
-        rows.dedup();
+        if ranges.len() > 1 || !rows.is_sorted() {
+            rows.sort_unstable();
+            rows.dedup();
+        }
     } else {
         let mut all = RoaringBitmap::new();
         for access in accesses {

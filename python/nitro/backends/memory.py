@@ -72,7 +72,9 @@ class MemoryRepo(Repository):
         return found.__deepcopy__() if self._isolated and found is not None else found
 
     def select(self, query: Query[E]) -> list[E]:
-        return self._out(self._read(query._class).select(query))
+        table = self._tables.get(query._class)
+        found = (self._made(query._class) if table is None else table).select(query)
+        return self._out(found) if self._isolated else found
 
     def count(self, query: Query[Any]) -> int:
         return self._read(query._class).count(query)
