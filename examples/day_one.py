@@ -1,15 +1,20 @@
 """Day one: two rich entities and the routes that call them, kept in memory.
 
 make run, or: uvicorn --app-dir examples day_one:app
+
+With DAY_ONE_ORDERS=100000 in the environment it makes so many orders at its start, to list, filter and page through.
 """
+
+import os
+import random
 
 from typing import Annotated
 
 from blinker import signal
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
-from nitro import Entity, EntityNotFound, Field
+from nitro import Entity, EntityNotFound, Field, Index, Model, UnknownFieldError
 
 # --- The domain: it knows nothing of the web or of where it is kept ----------------------------
 
@@ -27,6 +32,11 @@ class Order(Entity):
     customer_name: str
     total: float = 0.0
     status: str = "draft"
+
+    # What the list of orders is found and sorted by.
+    by_status = Index("status", "-total")
+    by_total = Index("total")
+    by_customer = Index("customer_name")
 
     def add_item(self, price: float):
         """Business logic lives here, not in a service layer."""
@@ -78,9 +88,31 @@ def create_order(customer_name: str) -> Order:
     return order
 
 
+class OrderPage(Model):
+    items: list[Order]
+    next_cursor: str | None
+    total: int
+
+
 @app.get("/orders")
-def list_orders() -> list[Order]:
-    return Order.all()
+def list_orders(
+    status: str | None = None,
+    customer_name: str | None = None,
+    min_total: float | None = None,
+    max_total: float | None = None,
+    order: str | None = Query(None, description="A field, with - in front for the greatest first", examples=["-total"]),
+    limit: int = Query(20, ge=1, le=1000),
+    after: str | None = Query(None, description="The next_cursor of the page before"),
+) -> OrderPage:
+    asked = {"status": status, "customer_name": customer_name, "total__ge": min_total, "total__le": max_total}
+    query = Order.where(**{name: value for name, value in asked.items() if value is not None})
+    if order is not None:
+        query = query.order_by(order)
+    try:
+        page = query.page(limit=limit, after=after, total=True)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from None
+    return OrderPage(items=page.items, next_cursor=page.next_cursor, total=page.total or 0)
 
 
 @app.get("/orders/{id}")
@@ -112,7 +144,31 @@ def not_found(request: Request, error: EntityNotFound) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=404)
 
 
+@app.exception_handler(UnknownFieldError)
+def unknown_field(request: Request, error: UnknownFieldError) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=400)
+
+
 @app.exception_handler(ValueError)
 def refused(request: Request, error: ValueError) -> JSONResponse:
     """The domain said no: the state of the order does not allow what was asked."""
     return JSONResponse({"detail": str(error)}, status_code=409)
+
+
+# --- Orders to look at, where they are asked for -----------------------------------------------
+
+
+def make_orders(count: int) -> None:
+    chance = random.Random(1)
+    names = ("Alice", "Bob", "Chiara", "Dmitri", "Eun-ji", "Farah")
+    Order.save_all(
+        Order(
+            customer_name=f"{chance.choice(names)} {chance.randrange(1000)}",
+            total=round(chance.uniform(1, 1000), 2),
+            status=chance.choice(("draft", "placed", "shipped")),
+        )
+        for _ in range(count)
+    )
+
+
+make_orders(int(os.environ.get("DAY_ONE_ORDERS", "0")))

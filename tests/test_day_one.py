@@ -1,10 +1,12 @@
 """The example app, as a process of its own, spoken to over HTTP as a browser or curl would."""
 
+import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,12 +20,27 @@ SECONDS_TO_START = 60.0
 
 @pytest.fixture(scope="module")
 def server_address() -> Iterator[str]:
-    """The address of a running example app, on a port that the operating system chose."""
+    """The address of a running example app."""
+    with running() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def full_server_address() -> Iterator[str]:
+    """The address of one that has made 100,000 orders."""
+    with running({"DAY_ONE_ORDERS": "100000"}) as address:
+        yield address
+
+
+@contextmanager
+def running(environment: dict[str, str] | None = None) -> Iterator[str]:
+    """A process of its own, on a port that the operating system chose."""
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "--app-dir", EXAMPLES, "--port", "0", "day_one:app"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        env={**os.environ, **(environment or {})},
     )
     try:
         yield address_announced_by(process)
@@ -47,6 +64,12 @@ def address_announced_by(process: subprocess.Popen[str]) -> str:
     finally:
         too_late.cancel()
     pytest.fail(f"the example app did not start:\n{log}")
+
+
+@pytest.fixture
+def full(full_server_address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=full_server_address, timeout=30, trust_env=False) as client:
+        yield client
 
 
 @pytest.fixture
@@ -91,9 +114,40 @@ def test_items_add_up_and_stay(app: httpx.Client) -> None:
 
 def test_orders_are_listed(app: httpx.Client) -> None:
     first, second = new_order(app, "Carol"), new_order(app, "Dave")
-    listed = answer_to(app.get("/orders"))
-    assert first in listed
-    assert second in listed
+    listed = answer_to(app.get("/orders", params={"limit": 1000}))
+    assert first in listed["items"]
+    assert second in listed["items"]
+    assert listed["total"] == len(listed["items"])
+
+
+def test_many_orders_are_filtered_and_sorted(full: httpx.Client) -> None:
+    assert answer_to(full.get("/orders"))["total"] == 100_000
+    asked = {"status": "placed", "min_total": 500, "max_total": 600, "order": "-total", "limit": 50}
+    listed = answer_to(full.get("/orders", params=asked))
+    totals = [order["total"] for order in listed["items"]]
+    assert len(totals) == 50
+    assert totals == sorted(totals, reverse=True)
+    assert all(500 <= total <= 600 for total in totals)
+    assert {order["status"] for order in listed["items"]} == {"placed"}
+    assert 3000 < listed["total"] < 3700
+
+
+def test_pages_are_gone_through_to_the_end(full: httpx.Client) -> None:
+    asked = {"status": "draft", "max_total": 20, "order": "total", "limit": 100}
+    seen: list[dict[str, Any]] = []
+    while True:
+        page = answer_to(full.get("/orders", params=asked))
+        seen += page["items"]
+        if page["next_cursor"] is None:
+            break
+        asked["after"] = page["next_cursor"]
+    assert len(seen) == page["total"] == len({order["id"] for order in seen})
+    assert [order["total"] for order in seen] == sorted(order["total"] for order in seen)
+
+
+@pytest.mark.parametrize("asked", [{"order": "colour"}, {"after": "nonsense"}, {"limit": 0}, {"min_total": "much"}], ids=str)
+def test_a_list_that_cannot_be_is_refused(app: httpx.Client, asked: dict[str, Any]) -> None:
+    assert app.get("/orders", params=asked).status_code in (400, 422)
 
 
 def test_placing_an_order_tells_the_handlers_of_its_event(app: httpx.Client) -> None:
