@@ -62,3 +62,37 @@ def revert(entity: Entity) -> None:
     Lists, dicts, sets and nested models that were edited in place get their old contents back in place.
     """
     _core.revert_changes(entity)
+
+
+# --- For backends: what only the store of an entity may say -------------------------------------------------------
+
+
+def version(entity: Entity) -> int:
+    """The version of the stored record that the entity was loaded from or saved as; 0 when it is not stored.
+
+    Example:
+        >>> nitro.changes.version(order), nitro.changes.version(order.save())
+        (0, 1)
+    """
+    return _core.version(entity)
+
+
+def saved(entity: Entity, version: int) -> None:
+    """Tells the entity that a store has written it as it is now.
+
+    It has no changes then, and `previous` gives those that were written.
+
+    Args:
+        version: What the record's version is now, from 1 on; 0 when the record was deleted.
+    """
+    _core.accept_changes(entity, version)
+
+
+def loaded(entity: Entity, version: int) -> None:
+    """Tells the entity, made from a stored record a moment ago, that it is that record, unchanged.
+
+    Args:
+        version: The version of the record, from 1 on.
+    """
+    _core.accept_changes(entity, 0)
+    _core.set_originals(entity, version, {})

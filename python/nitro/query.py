@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from . import expressions
+from . import _core, expressions
 from ._core import FieldRef, QueryCore
 from .errors import EntityNotFound, NitroError
 
@@ -142,6 +142,19 @@ class Query(QueryCore, Generic[E]):
         """How the backend would answer, for people: which indexes it uses, and what it filters and sorts itself."""
         return self._repository.explain(self)
 
+    def among(self, entities: Iterable[E]) -> list[E]:
+        """What the query finds among these entities, whatever is stored: filtered, ordered and cut in Python.
+
+        Example:
+            >>> paid, open = Order(customer_name="Ann", status="paid"), Order(customer_name="Bob")
+            >>> [order.customer_name for order in Order.where(status="paid").among([paid, open])]
+            ['Ann']
+        """
+        found = [entity for entity in entities if all(condition.matches(entity) for condition in self._conditions)]
+        if self._order:
+            found.sort(key=self._place)
+        return found[self._offset :][: self._limit]
+
     # --- Changing ---
 
     def delete(self) -> int:
@@ -253,6 +266,14 @@ class Query(QueryCore, Generic[E]):
 
     def _at_most(self, count: int) -> Query[E]:
         return self if self._limit is not None and self._limit <= count else self.limit(count)
+
+    def _place(self, entity: E) -> bytes:
+        """Where an entity stands in the query's order: bytes that compare as the entities do."""
+        parts: list[bytes] = []
+        for ordering in self._order:
+            key = _core.sort_key(_core.value_at(entity, ordering.field))
+            parts.append(bytes(255 - byte for byte in key) if ordering.descending else key)
+        return b"".join(parts)
 
     def _field(self, field: Any) -> FieldRef:
         return expressions.ordering(self._class, field).field

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -11,14 +12,16 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _core
+from ._core import Condition, FieldRef
 from .errors import ConfigurationError, UnsupportedQuery
 from .query import Page, Query, cursor_bytes, cursor_text
 
 if TYPE_CHECKING:
-    from ._core import FieldRef
     from .entity import Entity
 
 E = TypeVar("E", bound="Entity")
+
+_IN_MEMORY = "; .in_memory() reads everything, and filters and sorts here"
 
 #: Seconds that a saved entity is kept: None for ever, Ellipsis for what the class says.
 Ttl = float | None | EllipsisType
@@ -40,6 +43,10 @@ class Capabilities:
     ordering: bool = False
     #: Conditions that the backend answers itself, by the names of `Condition.operator`; None for all of them.
     operators: frozenset[str] | None = None
+    #: Looks into nested models, dictionaries and lists: `Order.address.city`, `Order.lines.any(...)`.
+    paths: bool = False
+    #: Has `locked`.
+    locks: bool = False
     #: Changes in a unit of work are kept together or not at all.
     transactions: bool = False
 
@@ -97,6 +104,66 @@ class Repository(ABC):
             EntityNotFound: If it is not stored.
         """
 
+    # --- What it begins with ---
+
+    def check_save(self, entity_class: type[Entity], ttl: Ttl = ...) -> float | None:
+        """The seconds that an entity which is saved now is kept; None keeps it for ever.
+
+        Raises:
+            UnsupportedQuery: If the class or the save asks for what `capabilities` does not declare.
+        """
+        kept = entity_class.__nitro_ttl__ if isinstance(ttl, EllipsisType) else ttl
+        name = type(self).__name__
+        if kept is not None and not self.capabilities.ttl:
+            raise UnsupportedQuery(
+                f"{name} keeps every {entity_class.__name__} for ever: save it without ttl={kept}, or use a backend "
+                "whose entities can expire"
+            )
+        if not self.capabilities.unique:
+            for index, _, unique in entity_class.__nitro_indexes__:
+                if unique:
+                    raise UnsupportedQuery(
+                        f"{name} cannot keep {entity_class.__name__}.{index} unique: declare it without unique=True, "
+                        "or use a backend that can"
+                    )
+        return kept
+
+    def check_query(self, query: Query[Any]) -> None:
+        """Whether the backend may be asked this.
+
+        Raises:
+            UnsupportedQuery: If the query asks for what `capabilities` does not declare, and does not allow it to be
+                done in memory.
+        """
+        if query._in_memory:
+            return
+        for condition in query._conditions:
+            self._check_condition(condition)
+        for ordering in query._order:
+            if not self.capabilities.ordering:
+                raise UnsupportedQuery(f"{type(self).__name__} does not sort by {ordering.field!r}{_IN_MEMORY}")
+            self._check_path(ordering.field)
+
+    def _check_condition(self, condition: Condition) -> None:
+        operators = self.capabilities.operators
+        if operators is not None and condition.operator not in operators:
+            raise UnsupportedQuery(
+                f"{type(self).__name__} has no {condition.operator!r} to answer {condition!r}{_IN_MEMORY}"
+            )
+        for operand in condition.operands:
+            if isinstance(operand, Condition):
+                # The items of a list are looked at from within.
+                if condition.operator != "any":
+                    self._check_condition(operand)
+            elif isinstance(operand, FieldRef):
+                self._check_path(operand, inside=condition.operator == "any")
+
+    def _check_path(self, field: FieldRef, *, inside: bool = False) -> None:
+        if (inside or len(field._path) > 1) and not self.capabilities.paths:
+            raise UnsupportedQuery(
+                f"{type(self).__name__} does not look inside of fields, as {field!r} does{_IN_MEMORY}"
+            )
+
     # --- What follows from it ---
 
     def get_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
@@ -119,14 +186,16 @@ class Repository(ABC):
         Raises:
             ValueError: If `after` is no cursor of this query.
         """
-        everything = query.limit(None).offset(0)
-        positions = [(_position(entity, query), entity) for entity in self.select(everything)]
-        if after is not None:
-            reached = cursor_bytes(after)
-            positions = [pair for pair in positions if pair[0] > reached]
+        everything = query.limit(None)
+        positions = [(_position(entity, query), entity) for entity in self.select(everything.offset(0))]
         positions.sort(key=lambda pair: pair[0])
+        if after is None:
+            del positions[: query._offset]
+        else:
+            reached = _cursor_of(after, query)
+            positions = [pair for pair in positions if pair[0] > reached]
         items = positions[:limit]
-        cursor = cursor_text(items[-1][0]) if len(positions) > limit else None
+        cursor = cursor_text(_signature(query) + items[-1][0]) if len(positions) > limit else None
         return Page([entity for _, entity in items], cursor, self.count(everything) if total else None)
 
     def delete_all(self, query: Query[Any]) -> int:
@@ -253,12 +322,20 @@ def _added(values: list[Any]) -> Any:
 
 
 def _position(entity: Any, query: Query[Any]) -> bytes:
-    """Where an entity stands in the order of a query: bytes that compare as the entities do."""
-    parts: list[bytes] = []
-    for ordering in query._order:
-        key = _core.sort_key(_core.value_at(entity, ordering.field))
-        parts.append(bytes(255 - byte for byte in key) if ordering.descending else key)
-    return b"".join(parts) + _core.sort_key(getattr(entity, type(entity).__nitro_key__))
+    """Where an entity stands in the order of a query, no two at the same place."""
+    return query._place(entity) + _core.sort_key(getattr(entity, type(entity).__nitro_key__))
+
+
+def _signature(query: Query[Any]) -> bytes:
+    """What a cursor of a query begins with: one of another order is no cursor of it."""
+    return zlib.crc32(repr(query._order).encode(errors="surrogatepass")).to_bytes(4, "big")
+
+
+def _cursor_of(after: str, query: Query[Any]) -> bytes:
+    signature, reached = (cursor := cursor_bytes(after))[:4], cursor[4:]
+    if signature != _signature(query) or not reached:
+        raise ValueError("after takes the next_cursor of a page of the same query, in the same order")
+    return reached
 
 
 class KeyLocks:

@@ -38,7 +38,9 @@ class MemoryRepo(Repository):
     """
 
     def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self.capabilities = Capabilities(live=not isolated, versions=True, unique=True, ttl=True, ordering=True)
+        self.capabilities = Capabilities(
+            live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True
+        )
         self._isolated = isolated
         self._clock = clock
         self._tables: dict[type, _core.MemoryTable] = {}
