@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from nitro import Entity, Index, MemoryRepo, Model, UnknownFieldError, UnsupportedQuery
+from nitro import Entity, Index, MemoryRepo, Model, UnknownFieldError, UnsupportedQuery, ValueObject
 
 store = MemoryRepo()
 
@@ -20,7 +20,7 @@ class Address(Model):
     city: str
 
 
-class Line(Model):
+class Line(ValueObject):
     qty: int
 
 
@@ -102,9 +102,10 @@ def test_an_index_over_an_unknown_field():
         (lambda: Order.total < None, ["Order.total < None", "None has no order", "Order.total.is_null()"]),
         (lambda: Order.total.between(None, 1), ["None has no order"]),
         (lambda: Order.total == Order.total, ["compared with a value, not with a field"]),
-        (lambda: Order.lines.any(5), ["Order.lines.any(5)", "takes a condition on the items"]),
+        (lambda: Order.lines.any(5), ["Order.lines.any(5)", "takes conditions on the items"]),
         (lambda: Order.lines.any(Product.name == "x"), ["list[", "Line", "condition is about Product"]),
-        (lambda: Order.name.any(Line.qty > 1), ["Order.name", "str"]),
+        (lambda: Order.name.any(Line.qty > 1), ["Order.name.any(Line.qty > 1)", "str holds no models"]),
+        (lambda: Order.lines.any(), ["Order.lines.any()", "takes at least one condition"]),
         (lambda: Order.total[0], ["Order.total[0]", "float has no such items"]),
         (lambda: Order.lines[-1], ["Order.lines[-1]", "places count from the front"]),
         (lambda: Order.where(Product.name == "x"), ["Order.where", "Product.name == 'x'", "condition on Product"]),

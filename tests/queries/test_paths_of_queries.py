@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nitro import Entity, Field, MemoryRepo, Model
+from nitro import Entity, Field, MemoryRepo, Model, ValueObject
 
 store = MemoryRepo()
 
@@ -18,16 +18,24 @@ class Address(Model):
     country: Country | None = None
 
 
-class Line(Model):
+class Line(ValueObject):
     product: str
     qty: int = 1
     notes: list[str] = []
+
+
+class Parcel(Model):
+    """A model that is no value object has no references to its fields: keywords ask for them."""
+
+    weight: int
+    label: str = ""
 
 
 class Order(Entity, backend=store):
     name: str
     address: Address | None = None
     lines: list[Line] = []
+    parcels: list[Parcel] = []
     by_name: dict[str, Line] = {}
     meta: dict[str, Any] = {}
     marks: dict[int, str] = {}
@@ -131,6 +139,16 @@ def test_any_item_of_a_list():
     assert names(Order.lines.any(~(Line.product == "tea"))) == ["Ann"]
     assert names(~Order.lines.any(Line.product == "tea")) == ["Cleo"]
     assert names(Order.lines.any(Line.notes.contains("blue"))) == ["Ann"]
+
+
+def test_any_item_by_keywords():
+    assert names(Order.lines.any(qty__gt=3)) == ["Ann"]
+    assert names(Order.lines.any(product="tea", qty__gt=1)) == ["Bob"]
+    assert names(Order.lines.any(Line.product == "tea", qty=1)) == ["Ann"]
+    Order(name="Dora", parcels=[Parcel(weight=1), Parcel(weight=5, label="big")]).save()
+    assert names(Order.parcels.any(weight__gt=4)) == ["Dora"]
+    assert names(Order.parcels.any(weight=1, label="big")) == []
+    assert names(Order.parcels[1].label == "big") == ["Dora"]
 
 
 def test_any_value_of_a_dictionary():
