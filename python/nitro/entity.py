@@ -119,6 +119,15 @@ class EntityMeta(ModelMeta):
         __nitro_ttl__: float | None
     else:
 
+        def __getattr__(cls, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                if name.startswith("_") or _core.is_collecting() or "__pydantic_fields__" not in cls.__dict__:
+                    raise
+            # Most likely somebody wanted to query by a field.
+            raise UnknownFieldError(cls, name, cls.__pydantic_fields__)
+
         @property
         def _persistence_backend_class(cls) -> Any:
             return cls.__nitro_backend__

@@ -182,7 +182,7 @@ def test_fields_are_no_attributes_of_the_class(base):
         x: int = 5
         y: int
 
-    yield refusal(lambda: Order.x), refusal(lambda: Order.y), hasattr(Order, "x")
+    yield refusal(lambda: Order.x), refusal(lambda: Order.y), hasattr(Order, "x"), refusal(lambda: Order.nothing)
 
 
 def test_fields_of_entities_and_value_objects_are_references():
@@ -194,6 +194,9 @@ def test_fields_of_entities_and_value_objects_are_references():
 
     assert isinstance(Order.x, nitro.FieldRef)
     assert isinstance(Line.y, nitro.FieldRef)
+    with pytest.raises(nitro.UnknownFieldError, match="Order has no field 'xx'; did you mean 'x'"):
+        _ = Order.xx
+    assert not hasattr(Order, "xx")
 
 
 @as_pydantic_does
@@ -204,7 +207,7 @@ def test_attributes_of_the_class(base):
         x: int = 5
         y: int
 
-    yield refusal(lambda: Order.nothing), Order.__doc__, Order.__name__
+    yield refusal(lambda: Order._nothing), Order.__doc__, Order.__name__
     yield Order.__qualname__, Order.__module__, sorted(Order.__annotations__)
     Order.extra_note = "later"
     yield Order.extra_note, Order(y=1).extra_note, list(Order.model_fields)
