@@ -7,7 +7,6 @@ With DAY_ONE_ORDERS=100000 in the environment it makes so many orders at its sta
 
 import os
 import random
-
 from typing import Annotated
 
 from blinker import signal

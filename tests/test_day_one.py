@@ -145,7 +145,9 @@ def test_pages_are_gone_through_to_the_end(full: httpx.Client) -> None:
     assert [order["total"] for order in seen] == sorted(order["total"] for order in seen)
 
 
-@pytest.mark.parametrize("asked", [{"order": "colour"}, {"after": "nonsense"}, {"limit": 0}, {"min_total": "much"}], ids=str)
+@pytest.mark.parametrize(
+    "asked", [{"order": "colour"}, {"after": "nonsense"}, {"limit": 0}, {"min_total": "much"}], ids=str
+)
 def test_a_list_that_cannot_be_is_refused(app: httpx.Client, asked: dict[str, Any]) -> None:
     assert app.get("/orders", params=asked).status_code in (400, 422)
 

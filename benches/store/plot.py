@@ -11,6 +11,10 @@ from .report import TITLES, Figures
 PLOT = Path(__file__).parent.with_name("store-growth.svg")
 COLOURS = {NITRO: "#c2410c", SQLITE: "#1d4ed8", PLAIN: "#4b5563", SQLMODEL: "#15803d", LITTLETABLE: "#a21caf"}
 SHOWN = ("get", "equality", "range", "and", "count", "scan", "first page", "deep page", "insert")
+STYLE = (
+    ".title{font-size:11px;font-weight:bold}.axis{font-size:9px;fill:#555}.legend{font-size:11px}"
+    ".grid{stroke:#ddd}polyline{fill:none;stroke-width:1.5}"
+)
 WIDTH, HEIGHT, COLUMNS = 300, 210, 3
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 30, 30
 
@@ -28,7 +32,9 @@ def _unit(exponent: int) -> str:
 
 def _panel(name: str, figures: dict[int, Figures], x0: float, y0: float) -> list[str]:
     curves = {
-        peer: [(size, measured.seconds[name][peer]) for size, measured in figures.items() if peer in measured.seconds[name]]
+        peer: [
+            (size, measured.seconds[name][peer]) for size, measured in figures.items() if peer in measured.seconds[name]
+        ]
         for peer in COLOURS
     }
     curves = {peer: curve for peer, curve in curves.items() if curve}
@@ -45,7 +51,9 @@ def _panel(name: str, figures: dict[int, Figures], x0: float, y0: float) -> list
     for exponent in range(low, high + 1):
         _, y = at(min(figures), 10.0**exponent)
         drawn.append(f'<line x1="{x0 + LEFT}" y1="{y:.1f}" x2="{x0 + WIDTH - RIGHT}" y2="{y:.1f}" class="grid"/>')
-        drawn.append(f'<text x="{x0 + LEFT - 5}" y="{y + 3:.1f}" class="axis" text-anchor="end">{_unit(exponent)}</text>')
+        drawn.append(
+            f'<text x="{x0 + LEFT - 5}" y="{y + 3:.1f}" class="axis" text-anchor="end">{_unit(exponent)}</text>'
+        )
     for size in figures:
         x, _ = at(size, 10.0**low)
         drawn.append(f'<text x="{x:.1f}" y="{y0 + HEIGHT - 12}" class="axis" text-anchor="middle">{size:,}</text>')
@@ -62,8 +70,7 @@ def growth(figures: dict[int, Figures]) -> None:
     width, height = WIDTH * COLUMNS, HEIGHT * rows + 30
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">',
-        "<style>.title{font-size:11px;font-weight:bold}.axis{font-size:9px;fill:#555}"
-        ".grid{stroke:#ddd}polyline{fill:none;stroke-width:1.5}.legend{font-size:11px}</style>",
+        f"<style>{STYLE}</style>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
     for number, (peer, colour) in enumerate(COLOURS.items()):

@@ -283,8 +283,8 @@ class Entity(Model, metaclass=EntityMeta):
 
         Args:
             conditions: Such as `Order.total > 10`; combined with `&`, `|` and `~`.
-            lookups: Such as `status="placed"` or `total__gt=10`: a field, and one of `eq ne lt le gt ge in like contains
-                startswith endswith between is_null` behind two underscores.
+            lookups: Such as `status="placed"` or `total__gt=10`: a field, and one of `eq ne lt le gt ge in like
+                contains startswith endswith between is_null` behind two underscores.
 
         Raises:
             UnknownFieldError: If the class has no field of such a name.
@@ -409,8 +409,9 @@ class Entity(Model, metaclass=EntityMeta):
     async def adelete(self) -> None:
         """`delete`, for async code."""
         if type(self).delete is not Entity.delete:
-            return self.delete()
-        await repository_of(type(self)).adelete(self)
+            self.delete()
+        else:
+            await repository_of(type(self)).adelete(self)
 
     @_verb
     async def arefresh(self) -> Self:

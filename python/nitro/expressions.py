@@ -7,13 +7,12 @@ combined with `&`, `|` and `~`; backends read them.
 
 from __future__ import annotations
 
-import datetime
 import decimal
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, reduce
-from operator import and_
+from functools import lru_cache
+from operator import eq, ge, gt, le, lt, ne
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
@@ -291,7 +290,7 @@ def _condition_on_items(
     said = f"{field!r}.any({shown})"
     if not items:
         raise UnsupportedQuery(f"{said}: {_named(annotation)} holds no models")
-    conditions = [_lookup(items[0], name, value) for name, value in (lookups or {}).items()]
+    conditions: list[Condition] = [_lookup(items[0], name, value) for name, value in (lookups or {}).items()]
     for argument in arguments:
         if not isinstance(argument, Condition):
             raise UnsupportedQuery(f"{said}: takes conditions on the items, such as {items[0].__name__}.field > 3")
@@ -302,7 +301,10 @@ def _condition_on_items(
         conditions.append(argument)
     if not conditions:
         raise UnsupportedQuery(f"{said}: takes at least one condition on the items")
-    return reduce(and_, conditions)
+    first, *rest = conditions
+    for condition in rest:
+        first &= condition
+    return first
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
@@ -330,16 +332,15 @@ def _named(annotation: Any) -> str:
 def _shown(field: FieldRef, operator: str, value: Any) -> str:
     if operator in _SIGNS:
         return f"{field!r} {_SIGNS[operator]} {value!r}"
-    return f"{field!r}.{operator.replace('in', 'in_') if operator == 'in' else operator}({value!r})"
+    return f"{field!r}.{'in_' if operator == 'in' else operator}({value!r})"
 
 
 # --- What `where` and `order_by` take ---------------------------------------------------------------------------
 
 
-def _lookup(cls: type, name: str, value: Any) -> Condition:
+def _lookup(cls: Any, name: str, value: Any) -> Any:
     """The condition that a keyword stands for: `status="placed"`, `total__gt=10`, `address__city="Oslo"`."""
-    fields = cast("Any", cls).__pydantic_fields__
-    if name in fields:
+    if name in cls.__pydantic_fields__:
         return field_of(cls, name) == value
     first, *rest = name.split("__")
     field = field_of(cls, first)
@@ -361,13 +362,13 @@ def _lookup(cls: type, name: str, value: Any) -> Condition:
     return _COMPARE[operator](field, value)
 
 
-_COMPARE = {
-    "eq": lambda field, value: field == value,
-    "ne": lambda field, value: field != value,
-    "lt": lambda field, value: field < value,
-    "le": lambda field, value: field <= value,
-    "gt": lambda field, value: field > value,
-    "ge": lambda field, value: field >= value,
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": eq,
+    "ne": ne,
+    "lt": lt,
+    "le": le,
+    "gt": gt,
+    "ge": ge,
 }
 
 
@@ -400,11 +401,11 @@ def ordering(cls: type, argument: Any) -> Ordering:
     raise TypeError(f"order_by takes fields, such as Order.name or '-total', got {argument!r}")
 
 
-def _owned(cls: type, field: FieldRef) -> FieldRef:
+def _owned(cls: Any, field: FieldRef) -> FieldRef:
     if field._class is cls:
         return field
     if not issubclass(cls, field._class):
-        raise UnknownFieldError(cls, repr(field), cast("Any", cls).__pydantic_fields__)
+        raise UnknownFieldError(cls, repr(field), cls.__pydantic_fields__)
     return FieldRef(cls, field._path, field._annotation)
 
 

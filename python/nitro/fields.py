@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from pydantic.fields import Field as PydanticField
 from pydantic.fields import FieldInfo
@@ -21,8 +23,92 @@ class Stored:
 
 
 if TYPE_CHECKING:
-    # Every argument of pydantic's Field stays known to type checkers.
-    Field = PydanticField
+    import re
+
+    import annotated_types
+    from pydantic import AliasChoices, AliasPath, types
+    from pydantic.config import JsonDict
+    from typing_extensions import deprecated
+
+    _T = TypeVar("_T")
+
+    class _Settings(TypedDict, total=False):
+        """The keywords of `Field`, for type checkers: those of Nitro, and pydantic's."""
+
+        primary_key: bool
+        index: bool
+        unique: bool
+        foreign_key: str | None
+        ondelete: str | None
+        alias_priority: int | None
+        validation_alias: str | AliasPath | AliasChoices | None
+        serialization_alias: str | None
+        title: str | None
+        field_title_generator: Callable[[str, FieldInfo], str] | None
+        description: str | None
+        examples: list[Any] | None
+        exclude: bool | None
+        exclude_if: Callable[[Any], bool] | None
+        discriminator: str | types.Discriminator | None
+        deprecated: deprecated | str | bool | None
+        json_schema_extra: JsonDict | Callable[[JsonDict], None] | None
+        frozen: bool | None
+        validate_default: bool | None
+        repr: bool
+        init_var: bool | None
+        pattern: str | re.Pattern[str] | None
+        strict: bool | None
+        coerce_numbers_to_str: bool | None
+        gt: annotated_types.SupportsGt | None
+        ge: annotated_types.SupportsGe | None
+        lt: annotated_types.SupportsLt | None
+        le: annotated_types.SupportsLe | None
+        multiple_of: float | None
+        allow_inf_nan: bool | None
+        max_digits: int | None
+        decimal_places: int | None
+        min_length: int | None
+        max_length: int | None
+        union_mode: Literal["smart", "left_to_right"]
+        fail_fast: bool | None
+
+    # The keywords that say something to dataclass_transform stand apart.
+    @overload
+    def Field(
+        default: EllipsisType,
+        *,
+        alias: str | None = ...,
+        init: bool | None = ...,
+        kw_only: bool | None = ...,
+        **settings: Unpack[_Settings],
+    ) -> Any: ...
+    @overload
+    def Field(
+        default: _T,
+        *,
+        alias: str | None = ...,
+        init: bool | None = ...,
+        kw_only: bool | None = ...,
+        **settings: Unpack[_Settings],
+    ) -> _T: ...
+    @overload
+    def Field(
+        *,
+        default_factory: Callable[[], _T] | Callable[[dict[str, Any]], _T],
+        alias: str | None = ...,
+        init: bool | None = ...,
+        kw_only: bool | None = ...,
+        **settings: Unpack[_Settings],
+    ) -> _T: ...
+    @overload
+    def Field(
+        *,
+        alias: str | None = ...,
+        init: bool | None = ...,
+        kw_only: bool | None = ...,
+        **settings: Unpack[_Settings],
+    ) -> Any: ...
+    def Field(*arguments: Any, **keywords: Any) -> Any: ...
 else:
 
     def Field(

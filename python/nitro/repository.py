@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import EllipsisType
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _core
 from ._core import Condition, FieldRef
 from .errors import ConfigurationError, UnsupportedQuery
+from .expressions import field_of
 from .query import Page, Query, cursor_bytes, cursor_text
 
 if TYPE_CHECKING:
@@ -233,11 +234,11 @@ class Repository(ABC):
         """How a query would be answered, for people."""
         return f"{type(self).__name__} reads {query!r}"
 
-    def clear(self, entity_class: type[Entity] | None = None) -> None:
+    def clear(self, entity_class: type[Entity] | None = None) -> None:  # noqa: ARG002
         """Forgets every entity of a class, or every entity: for tests."""
         raise UnsupportedQuery(f"{type(self).__name__} cannot be cleared")
 
-    def locked(self, entity_class: type[E], key: Any) -> AbstractContextManager[E]:
+    def locked(self, entity_class: type[E], key: Any) -> AbstractContextManager[E]:  # noqa: ARG002
         """The entity with this key, while nobody else has it `locked`.
 
         Raises:
@@ -245,7 +246,7 @@ class Repository(ABC):
         """
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
-    def _remember(self, entity_class: type[Entity]) -> None:
+    def _remember(self, entity_class: type[Entity]) -> None:  # noqa: B027  (most have no quicker way)
         """Called when entities of a class are looked up that lives here: a chance to be quicker the next time."""
 
     # --- The same for async code ---
@@ -321,9 +322,11 @@ def _added(values: list[Any]) -> Any:
     return sum(rest, first)
 
 
-def _position(entity: Any, query: Query[Any]) -> bytes:
+def _position(entity: Entity, query: Query[Any]) -> bytes:
     """Where an entity stands in the order of a query, no two at the same place."""
-    return query._place(entity) + _core.sort_key(getattr(entity, type(entity).__nitro_key__))
+    return query._place(entity) + _core.sort_key(
+        _core.value_at(entity, field_of(type(entity), type(entity).__nitro_key__))
+    )
 
 
 def _signature(query: Query[Any]) -> bytes:
@@ -346,7 +349,7 @@ class KeyLocks:
         self._locks: dict[Any, tuple[threading.RLock, int]] = {}
 
     @contextmanager
-    def hold(self, key: Any) -> Iterator[None]:
+    def hold(self, key: Any) -> Generator[None]:
         """Waits until nobody else holds the lock of this key, and holds it."""
         with self._guard:
             lock, wanted = self._locks.get(key) or (threading.RLock(), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -138,7 +138,7 @@ class MemoryRepo(Repository):
             table.clear()
 
     @contextmanager
-    def locked(self, entity_class: type[E], key: Any) -> Iterator[E]:
+    def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
         """The entity with this key, while no other thread has it `locked`.
 
         Example:

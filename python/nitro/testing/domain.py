@@ -33,7 +33,7 @@ class Order(Entity):
     name: str = ""
     total: float | None = 0.0
     status: Status = Status.DRAFT
-    rank: int = Field(0, index=True)
+    rank: int = Field(default=0, index=True)
     note: str | None = None
     address: Address | None = None
     lines: list[Line] = []
@@ -52,14 +52,15 @@ class Product(Entity):
 class Numbered(Entity):
     """The key is a number."""
 
-    id: int
+    # An entity's own id is a text that is made for it; a number has to be given.
+    id: int  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
     name: str = ""
 
 
 class Account(Entity):
     """Some values are unique."""
 
-    email: str | None = Field(None, unique=True)
+    email: str | None = Field(default=None, unique=True)
     team: str = ""
     seat: int | None = None
     one_seat = Index("team", "seat", unique=True)

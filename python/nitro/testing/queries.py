@@ -41,7 +41,7 @@ CONDITIONS: list[tuple[set[str], bool, Callable[[], Any], str]] = [
     ({"eq"}, False, lambda: Order.rank == 2, "Bob Cleo"),
     ({"eq"}, False, lambda: Order.total == 10, "Bob"),
     ({"eq"}, False, lambda: Order.status == Status.PLACED, "Ann ann"),
-    ({"eq"}, False, lambda: Order.status == "placed", "Ann ann"),
+    ({"eq"}, False, lambda: col(Order.status) == "placed", "Ann ann"),
     ({"eq"}, False, lambda: Order.total == None, "Cleo"),  # noqa: E711
     ({"eq"}, False, lambda: Order.note == "", "ann"),
     ({"eq"}, False, lambda: Order.tags == ["new"], "Bob"),
