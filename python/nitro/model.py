@@ -68,6 +68,11 @@ class ModelMeta(ModelMetaclass):
 
     if not TYPE_CHECKING:
 
+        def __delattr__(cls, name: str) -> None:
+            super().__delattr__(name)
+            if name == "__nitro_backend__":
+                _core.forget_tables()
+
         def __setattr__(cls, name: str, value: Any) -> None:
             super().__setattr__(name, value)
             if name == "__nitro_backend__":

@@ -57,6 +57,8 @@ pub struct MemoryTable {
     /// The fields of each index.
     components: Vec<Vec<Component>>,
     expires: AtomicBool,
+    /// Whether some class has a shortcut to this table.
+    remembered: AtomicBool,
     clock: Py<PyAny>,
     inner: Mutex<Inner>,
 }
@@ -88,7 +90,9 @@ impl MemoryTable {
 /// A table that is gone must not be found by a shortcut.
 impl Drop for MemoryTable {
     fn drop(&mut self) {
-        forget_shortcuts();
+        if *self.remembered.get_mut() {
+            forget_shortcuts();
+        }
     }
 }
 
@@ -97,6 +101,7 @@ impl Drop for MemoryTable {
 pub fn remember_table(class: &Bound<'_, PyType>, table: &Bound<'_, MemoryTable>) {
     // SAFETY: a live class.
     if let Some(plan) = unsafe { Plan::held(class.py(), class.as_type_ptr()) } {
+        table.get().remembered.store(true, Ordering::Relaxed);
         plan.get().shortcut.set(table.as_ptr());
     }
 }
@@ -178,6 +183,7 @@ impl MemoryTable {
                 .ok_or_else(|| PyValueError::new_err(format!("{key:?} is no field, and cannot be the key")))?,
             components: inner.indexes.iter().map(|index| index.components.clone()).collect(),
             expires: AtomicBool::new(false),
+            remembered: AtomicBool::new(false),
             clock,
             inner: Mutex::new(inner),
         })
@@ -489,6 +495,7 @@ impl MemoryTable {
             inner.rows.clear();
             inner.holes = 0;
             inner.by_entity.clear();
+            inner.indexes.iter_mut().for_each(|index| index.map = OrderedMap::default());
             inner.saved.take()
         };
         drop(saved);
