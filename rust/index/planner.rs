@@ -134,7 +134,8 @@ pub fn plan(indexes: &[Index], rows: u64, conditions: &[Condition], order: &[Com
         Driver::Union(union) => total(union),
     };
     let mut probes = Vec::new();
-    if !matches!(driver, Driver::Table) {
+    // A walk in order ends soon, and meets the entities anyway.
+    if matches!(driver, Driver::Rows(_) | Driver::Union(_)) {
         for found in &matches {
             let new = !found.covers.is_empty() && found.covers.iter().any(|&number| !covered[number]);
             let single = found.access.point.is_some();

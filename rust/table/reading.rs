@@ -91,10 +91,10 @@ impl MemoryTable {
     ) -> (Source, Vec<&'a Filter>, bool) {
         let order: Vec<Component> = asked.order.iter().map(|(_, component)| *component).collect();
         let chosen = planner::plan(&inner.indexes, inner.live() as u64, &asked.conditions, &order, limit);
-        let left =
-            asked.filters.iter().zip(&chosen.covered).filter(|(_, covered)| !**covered).map(|(filter, _)| filter);
+        let left = asked.filters.iter().zip(&chosen.covered).filter(|(_, covered)| !**covered);
+        let left = left.map(|(filter, _)| filter).collect();
         let begin = after.filter(|_| order.is_empty()).map(|after| inner.row_at(after.serial));
-        let source = match chosen.driver {
+        let mut source = match chosen.driver {
             Driver::Table => Source::Table { next: begin.map_or(0, |row| row.map_or(0, |row| row as usize + 1)) },
             Driver::InOrder { access, backwards } => {
                 let position = after.map(|after| {
@@ -107,21 +107,10 @@ impl MemoryTable {
             Driver::Rows(access) => Source::Rows { rows: rows_of(inner, &[access], &chosen.probes), next: 0 },
             Driver::Union(accesses) => Source::Rows { rows: rows_of(inner, &accesses, &chosen.probes), next: 0 },
         };
-        let mut source = source;
         if let (Source::Rows { rows, next }, Some(Some(row))) = (&mut source, begin) {
             *next = rows.partition_point(|&other| other <= row);
         }
-        // A walk in order looks into the other indexes row by row; sets were made of them for the rest.
-        if matches!(source, Source::Walk { .. }) {
-            let Source::Walk { access, backwards, position } = source else { unreachable!() };
-            let probes = chosen.probes;
-            if !probes.is_empty() {
-                let all: Vec<&Filter> = asked.filters.iter().collect();
-                return (Source::Walk { access, backwards, position }, all, chosen.ordered);
-            }
-            return (Source::Walk { access, backwards, position }, left.collect(), chosen.ordered);
-        }
-        (source, left.collect(), chosen.ordered)
+        (source, left, chosen.ordered)
     }
 
     /// Reads on from a source until `want` were found, or until there are too many that Python must look at. Whether
