@@ -191,17 +191,14 @@ impl FieldRef {
                 return Ok(slf);
             }
         }
+        // The words of pydantic and of CPython.
         let (what, class) = match (&instance, &owner) {
-            (Some(instance), _) => ("object", instance.get_type()),
-            (None, Some(owner)) => ("type object", owner.cast::<PyType>()?.clone()),
-            (None, None) => ("type object", slf.get().class.bind(py).clone()),
+            (Some(instance), _) => ("", instance.get_type()),
+            (None, Some(owner)) => ("type object ", owner.cast::<PyType>()?.clone()),
+            (None, None) => ("type object ", slf.get().class.bind(py).clone()),
         };
-        let class = class.name()?;
-        Err(PyAttributeError::new_err(if what == "object" {
-            format!("'{class}' object has no attribute '{name}'")
-        } else {
-            format!("type object '{class}' has no attribute '{name}'")
-        }))
+        let (class, kind) = (class.name()?, if what.is_empty() { " object" } else { "" });
+        Err(PyAttributeError::new_err(format!("{what}'{class}'{kind} has no attribute {}", name.repr()?)))
     }
 
     fn __richcmp__<'py>(

@@ -131,6 +131,18 @@ def _allows_class(statement: str, reference: Any, subject: Any) -> bool:
     return ".__class__ = " in statement and "object layout differs" in repr(reference)
 
 
+_ON_THE_CLASS = re.compile(r"Case\.\w+|hasattr\(Case, '\w+'\)")
+
+
+def _asks_the_class(statement: str, reference: Any, subject: Any) -> bool:
+    if not _ON_THE_CLASS.fullmatch(statement):
+        return False
+    if statement.startswith("hasattr"):
+        return reference[1:] == subject[1:] and "False" in repr(reference[0]) and "True" in repr(subject[0])
+    told = "FieldRef" in repr(subject[0]) or "UnknownFieldError" in repr(subject[0])
+    return told and reference[0][:2] == ("error", "AttributeError")
+
+
 _METACLASS = re.compile(r"\b(ModelMeta|EntityMeta)\b")
 
 
@@ -177,6 +189,14 @@ KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
             "class Case(Model):\n    __slots__ = ('slot',)\n    a: int = 1\n",
             ("subject = Case()", "subject.__class__ = type('Sub', (Case,), {})"),
         ),
+    ),
+    KnownDifference(
+        name="fields on the class",
+        reason="A field on the class of an entity or a value object is a reference to query by, and what is no field "
+        "there is an error that names the nearest one.",
+        pairs=frozenset({"entity", "value object"}),
+        matches=_asks_the_class,
+        example=("class Case(Model):\n    a: int = 1\n", ("hasattr(Case, 'a')", "Case.a")),
     ),
     KnownDifference(
         name="what an entity was",
