@@ -96,3 +96,14 @@ def loaded(entity: Entity, version: int) -> None:
     """
     _core.accept_changes(entity, 0)
     _core.set_originals(entity, version, {})
+
+
+def renew(entity: Entity, fresh: Entity) -> None:
+    """Gives the entity the values and the version of `fresh`, another instance of the same record.
+
+    Args:
+        fresh: Loaded a moment ago; of no use afterwards, as the two share their values.
+    """
+    for slot in ("__dict__", "__pydantic_fields_set__"):
+        object.__setattr__(entity, slot, getattr(fresh, slot))
+    loaded(entity, _core.version(fresh))

@@ -271,6 +271,7 @@ class Queries:
             page = query.page(limit=limit, after=after)
             assert len(page.items) <= limit
             seen += names(page.items)
+            assert len(seen) <= 100, "the pages have no end"
             if page.next_cursor is None:
                 return seen
             assert len(page.items) == limit
@@ -312,6 +313,7 @@ class Queries:
             page = query.page(limit=2, after=after, total=True)
             assert page.total == 9
             rest += names(page.items)
+            assert len(rest) <= 100, "the pages have no end"
             after = page.next_cursor
         assert rest == [name for name in expected[4:] if name not in gone]
 

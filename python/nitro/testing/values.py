@@ -82,7 +82,10 @@ HOSTILE: list[tuple[str, Any]] = [
 
 
 def shown(value: Any) -> str:
-    """A value so that what is equal and yet another thing is told apart: -0.0, a zone, a type."""
+    """A value so that what is equal and yet another thing is told apart: -0.0, another offset from UTC, a type."""
+    if isinstance(value, datetime.datetime | datetime.time) and value.tzinfo is not None:
+        # Zones are many classes; what counts is the offset.
+        return f"{value.replace(tzinfo=None)!r} {value.utcoffset()}"
     if isinstance(value, set):
         return f"set {sorted(map(shown, value))}"  # pyright: ignore[reportUnknownArgumentType]
     return f"{type(value).__name__} {value!r}"
