@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     _attribute = property
     _class_verb = classmethod
 
-    def _verb(function: Callable[..., Any]) -> Callable[..., Any]: ...
+    _F = TypeVar("_F")
+
+    def _verb(function: _F) -> _F: ...
 
 else:
 

@@ -1,0 +1,146 @@
+"""A program that type checkers accept, and what they must infer. Never run; `test_type_checkers.py` has it checked.
+
+Defaults are given as `Field(default=...)`: type checkers see no other, in pydantic's models neither.
+"""
+
+from typing import Any, assert_type
+
+import nitro
+from nitro import Condition, Entity, Field, Index, MemoryRepo, Page, Query, Repository, ValueObject, changes, col
+
+
+class Line(ValueObject):
+    product: str
+    quantity: int = 1
+
+
+class Address(ValueObject):
+    city: str
+
+
+class Order(Entity):
+    name: str
+    total: float = 0.0
+    status: str = Field(default="draft", index=True)
+    code: str | None = Field(default=None, unique=True, max_length=10)
+    paid: bool = False
+    address: Address | None = None
+    lines: list[Line] = []
+    by_status = Index("status", "-total")
+
+
+class Rush(Order, backend=MemoryRepo(), ttl=60):
+    fee: float = 1.0
+
+
+class Product(Entity):
+    _persistence_backend_class = MemoryRepo
+    sku: str = Field(primary_key=True)
+
+
+order = Order(name="Ann", total=5)
+assert_type(order.name, str)
+assert_type(order.total, float)
+assert_type(order.code, str | None)
+assert_type(order.id, str)
+
+# --- Verbs ---
+
+assert_type(order.save(), Order)
+assert_type(order.save(ttl=5.0), Order)
+assert_type(order.delete(), None)
+assert_type(order.refresh(), Order)
+assert_type(Order.get("1"), Order)
+assert_type(Rush.get("1"), Rush)
+assert_type(Order.get_or_none("1"), Order | None)
+assert_type(Order.get_many(["1", "2"]), list[Order])
+assert_type(Order.all(), list[Order])
+assert_type(Rush.all(), list[Rush])
+assert_type(Order.create(name="Ann"), Order)
+assert_type(Order.save_all([order]), list[Order])
+assert_type(order.is_changed, bool)
+assert_type(order.changed_fields, set[str])
+assert_type(order.changes, dict[str, tuple[Any, Any]])
+assert_type(changes.of(order), dict[str, tuple[Any, Any]])
+assert_type(nitro.identity(order), Any)
+
+# --- Queries ---
+
+assert_type(Order.where(Order.total > 10, status="x").order_by("-total").first(), Order | None)
+assert_type(Order.where(), Query[Order])
+assert_type(Rush.where(), Query[Rush])
+assert_type(Order.where(Order.total > 10), Query[Order])
+assert_type(Order.where(Order.paid), Query[Order])
+assert_type(Order.where(total__gt=10), Query[Order])
+assert_type(Order.where().where(Order.total > 1), Query[Order])
+assert_type(Order.where().order_by(Order.name, "-total"), Query[Order])
+assert_type(Order.where().limit(5).offset(2).in_memory(), Query[Order])
+assert_type(Order.where().limit(None), Query[Order])
+assert_type(Order.where().all(), list[Order])
+assert_type(Order.where().one(), Order)
+assert_type(Order.where().one_or_none(), Order | None)
+assert_type(Order.where().count(), int)
+assert_type(Order.where().exists(), bool)
+assert_type(Order.where().delete(), int)
+assert_type(Order.where().update(status="x"), int)
+assert_type(Order.where().explain(), str)
+assert_type(Order.where().sum("total"), Any)
+assert_type(Order.where().group_by("status").count(), dict[Any, int])
+assert_type(Order.where().group_by(Order.status).sum(Order.total), dict[Any, Any])
+assert_type([found for found in Order.where()], list[Order])  # noqa: C416
+assert_type(Order.where().page(limit=20), Page[Order])
+assert_type(Order.where().page(limit=20).items, list[Order])
+assert_type(Order.where().page(after=None, total=True).next_cursor, str | None)
+assert_type(Order.where().page().total, int | None)
+assert_type([found.name for found in Order.where().page()], list[str])
+
+# --- What only a field can do, for strict checkers ---
+
+Order.where(col(Order.name).startswith("A"))
+Order.where(col(Order.name).in_(["A", "B"]), col(Order.total).between(1, 5), col(Order.code).is_null())
+Order.where(col(Order.address).city == "Oslo")
+Order.where(col(Order.lines).any(Line.quantity > 3))
+Order.where(col(Order.lines).any(quantity__gt=3))
+Order.where((col(Order.total) > 1) & ~(col(Order.name) == "Ann") | (col(Order.paid) == True))  # noqa: E712
+Order.where().order_by(col(Order.total).desc())
+
+
+def condition_of(condition: Condition) -> str:
+    return condition.operator
+
+
+condition_of(col(Order.name) == "Ann")
+
+
+# --- The same for async code ---
+
+
+async def story() -> None:
+    assert_type(await order.asave(), Order)
+    assert_type(await order.adelete(), None)
+    assert_type(await order.arefresh(), Order)
+    assert_type(await Order.aget("1"), Order)
+    assert_type(await Order.aget_or_none("1"), Order | None)
+    assert_type(await Order.aget_many(["1"]), list[Order])
+    assert_type(await Order.aall(), list[Order])
+    assert_type(await Order.acreate(name="Ann"), Order)
+    assert_type(await Order.asave_all([order]), list[Order])
+    assert_type(await Order.where(Order.total > 10).order_by("-total").afirst(), Order | None)
+    assert_type(await Order.where().aall(), list[Order])
+    assert_type(await Order.where().aone(), Order)
+    assert_type(await Order.where().aone_or_none(), Order | None)
+    assert_type(await Order.where().acount(), int)
+    assert_type(await Order.where().aexists(), bool)
+    assert_type(await Order.where().adelete(), int)
+    assert_type(await Order.where().aupdate(status="x"), int)
+    assert_type((await Order.where().apage(limit=5)).items, list[Order])
+    assert_type(await Order.where().group_by("status").acount(), dict[Any, int])
+    async for found in Order.where(status="x"):
+        assert_type(found, Order)
+
+
+def of_a_repository(repository: Repository) -> None:
+    assert_type(repository.get(Order, "1"), Order | None)
+    assert_type(repository.select(Order.where()), list[Order])
+    with repository.locked(Order, "1") as locked:
+        assert_type(locked, Order)

@@ -1,0 +1,26 @@
+"""Lines that type checkers must refuse, each marked. Never run; `test_type_checkers.py` has it checked."""
+
+from nitro import Entity, Field
+
+
+class Order(Entity):
+    name: str
+    total: float = 0.0
+    status: str = Field(default="draft", index=True)
+
+
+order = Order(name="Ann")
+
+Order(total=5.0)  # refused
+Order(name=5)  # refused
+order.total = "much"  # refused
+order.status = 5  # refused
+number: int = Order.get("1")  # refused
+name: str = Order.where().first().name  # refused
+text: str = Order.where().all()  # refused
+orders: list[int] = Order.where().page().items  # refused
+Order.where().page(size=5)  # refused
+Order.where().limit("five")  # refused
+colour = Order.get("1").colour  # refused
+order.save(seconds=5)  # refused
+Order.save_all([5])  # refused
