@@ -103,11 +103,9 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
         }
         let new = if plan.fields[index].indexed { Some(taken.clone()) } else { None };
         let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
-        if let Some(new) = new
-            && let Err(fail) = table::moved(object, plan, &[(index, old.clone(), Some(new))])
-        {
-            put_back(object, plan, index, old)?;
-            return Err(fail);
+        if let Some(new) = new {
+            let undo = || put_back(object, plan, index, old.clone());
+            table::moved(object, plan, &[(index, old.clone(), Some(new))], undo)?;
         }
         let notes = plan.tracked && !track::has_noted(object, plan, index);
         let given = if notes { given_before(object)? } else { None };
@@ -168,19 +166,16 @@ fn slow<'py>(
     if plan.fields[index].indexed {
         // SAFETY: as above.
         let new = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
-        if let Err(fail) = table::moved(object, plan, &[(index, old.clone(), new)]) {
-            put_back(object, plan, index, old)?;
-            return Err(fail);
-        }
+        let undo = || put_back(object, plan, index, old.clone());
+        table::moved(object, plan, &[(index, old.clone(), new)], undo)?;
     }
     track::note(object, plan, index, old, given)?;
     Ok(done)
 }
 
-/// After a store has refused a value: the one before is there again. An exception is set, and stays so.
+/// After a store has refused a value: the one before is there again.
 fn put_back<'py>(object: View<'_, 'py>, plan: &Plan, index: usize, old: Option<Object<'py>>) -> Lane<()> {
     let py = object.py();
-    let error = PyErr::fetch(py);
     // SAFETY: the plan is that of the object's type; live objects.
     unsafe {
         match old {
@@ -197,7 +192,6 @@ fn put_back<'py>(object: View<'_, 'py>, plan: &Plan, index: usize, old: Option<O
             }
         }
     }
-    error.restore(py);
     Ok(())
 }
 
@@ -210,7 +204,6 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
         unsafe { Bound::from_borrowed_ptr_or_opt(py, *fields_set_place(py, object.as_ptr())) };
     let given = fields_given(object)?;
     let undo = || -> Lane<()> {
-        let error = PyErr::fetch(py);
         layout::set_dictionary(object, before.as_any().as_borrowed())?;
         if let (Some(names), Some(given)) = (&names, &given) {
             if let (Ok(names), Ok(given)) = (names.cast::<PySet>(), given.cast::<PySet>()) {
@@ -219,14 +212,15 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
             }
             set_fields_set(object, names.clone());
         }
-        error.restore(py);
         Ok(())
     };
     let done = match call() {
         Ok(done) => done,
         Err(fail) => {
             // Pydantic has assigned already when a validator of the whole model refuses.
+            let error = PyErr::fetch(py);
             undo()?;
+            error.restore(py);
             return Err(fail);
         }
     };
@@ -248,10 +242,7 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
             notes.push((index, old));
         }
     }
-    if let Err(fail) = table::moved(object, plan, &moves) {
-        undo()?;
-        return Err(fail);
-    }
+    table::moved(object, plan, &moves, undo)?;
     for (index, old) in notes {
         track::note(object, plan, index, old, given.clone())?;
     }

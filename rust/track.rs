@@ -19,7 +19,7 @@ use crate::layout::{self, Values};
 use crate::plan::Plan;
 use crate::record::{Held, new_record, record_types};
 use crate::runtime::{Lane, Object, View, raise, slot_offset};
-use crate::table::MemoryTable;
+use crate::table::{self, MemoryTable};
 use crate::types;
 
 /// The version of a record that was saved for the first time.
@@ -350,15 +350,11 @@ pub fn revert_changes(entity: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(true)
     })?;
     let plan = tracked.plan.get();
-    let indexed = old.iter().any(|(index, _)| plan.fields[*index].indexed);
-    if let Some(home) = home(tracked.object).filter(|_| indexed) {
-        let fields: Vec<_> = old
-            .iter()
-            .filter(|(index, _)| plan.fields[*index].indexed)
-            .map(|(index, image)| Ok((*index, tracked.current(*index)?, Some(tracked.old(image)?))))
-            .collect::<PyResult<_>>()?;
-        home.cast::<MemoryTable>()?.get().move_entries(tracked.object, plan, &fields)?;
-    }
+    let indexed = old.iter().filter(|(index, _)| plan.fields[*index].indexed);
+    let moves: Vec<_> = indexed
+        .map(|(index, image)| Ok((*index, tracked.current(*index)?, Some(tracked.old(image)?))))
+        .collect::<PyResult<_>>()?;
+    table::moved(tracked.object, plan, &moves, || Ok(())).map_err(|fail| error_of(py, fail))?;
     for (index, image) in old {
         // SAFETY: the plan is that of the object's type.
         let dict = unsafe { layout::dictionary(tracked.object, Some(plan)) }.map_err(|fail| error_of(py, fail))?;

@@ -81,13 +81,14 @@ impl MemoryTable {
         Ok(())
     }
 
-    /// Moves the index entries of a record whose fields have changed from old values to new ones. Raises
-    /// UniqueViolation, and moves nothing, when another record has a unique value.
-    pub fn move_entries<'py>(
+    /// Moves the index entries of a record whose fields change from old values to new ones. Where that cannot be, calls
+    /// `undo` before any Python code can run, so that no other thread sees a refused value, and raises.
+    fn move_entries<'py>(
         &self,
         entity: View<'_, 'py>,
         plan: &Plan,
         changed: &[(usize, Option<Object<'py>>, Option<Object<'py>>)],
+        undo: impl FnOnce() -> Lane<()>,
     ) -> PyResult<()> {
         let py = entity.py();
         let fail = |_| PyErr::fetch(py);
@@ -96,8 +97,17 @@ impl MemoryTable {
         let affected = |components: &[Component]| {
             components.iter().any(|part| changed.iter().any(|(field, ..)| *field == part.field))
         };
-        let old = self.keys_where(affected, entity, plan, &before).map_err(fail)?;
-        let new = self.keys_where(affected, entity, plan, &after).map_err(fail)?;
+        let keys = self
+            .keys_where(affected, entity, plan, &before)
+            .and_then(|old| Ok((old, self.keys_where(affected, entity, plan, &after)?)));
+        let (old, new) = match keys {
+            Ok(keys) => keys,
+            Err(_) => {
+                let error = PyErr::fetch(py);
+                undo().map_err(fail)?;
+                return Err(error);
+            }
+        };
         let clash = {
             let mut inner = self.lock();
             let Some(row) = inner.row_of(entity.as_ptr()) else { return Ok(()) };
@@ -108,7 +118,10 @@ impl MemoryTable {
             clash
         };
         match clash {
-            Some(clash) => Err(self.violation(py, entity, plan, clash, &after)?),
+            Some(clash) => {
+                undo().map_err(fail)?;
+                Err(self.violation(py, entity, plan, clash, &after)?)
+            }
             None => Ok(()),
         }
     }
@@ -221,10 +234,10 @@ impl MemoryTable {
         let entities = self.entities.bind(py);
         let key = self.key_of(entity, plan)?;
         let version = track::version_of(entity.as_borrowed());
-        let keys = self.keys(record.as_borrowed(), plan, &[]).map_err(fail)?;
         let home = self.live.then(|| slf.clone().into_any());
 
         if version == 0 {
+            let keys = self.keys(record.as_borrowed(), plan, &[]).map_err(fail)?;
             // SAFETY: live objects; a borrowed reference, or null with an exception.
             let taken: Object<'py> = unsafe {
                 let taken = ffi::PyDict_SetDefault(entities.as_ptr(), key.as_ptr(), record.as_ptr());
@@ -257,8 +270,12 @@ impl MemoryTable {
         let old_key = self.original_key(entity, plan)?;
         let stored = entities.get_item(&old_key)?;
         let Some(stored) = stored else { return Err(self.stale(py, &old_key, version, None)) };
-        let old_keys =
-            if stored.is(record) { None } else { Some(self.keys(stored.as_borrowed(), plan, &[]).map_err(fail)?) };
+        // The indexes have followed the assignments to a record; what was edited in place in it is news to them.
+        let is_record = stored.is(record);
+        let news =
+            |components: &[Component]| !is_record || components.iter().any(|part| plan.fields[part.field].mutable);
+        let keys = self.keys_where(news, record.as_borrowed(), plan, &[]).map_err(fail)?;
+        let old_keys = if is_record { None } else { Some(self.keys(stored.as_borrowed(), plan, &[]).map_err(fail)?) };
         let moved = !same_key(&old_key, &key)?;
         if moved {
             // SAFETY: as above.
@@ -446,13 +463,14 @@ pub(super) fn same_key(one: &Object<'_>, two: &Object<'_>) -> PyResult<bool> {
     Ok(one.is(two) || one.eq(two)?)
 }
 
-/// After fields of an entity have got new values: the indexes of its table follow. Raises UniqueViolation where they
-/// cannot.
+/// When fields of an entity, by number, change from old values to new ones, the indexes of its table follow. Raises
+/// UniqueViolation where they cannot, when `undo` has put back what was there before.
 #[inline]
 pub fn moved<'py>(
     entity: View<'_, 'py>,
     plan: &Plan,
     changed: &[(usize, Option<Object<'py>>, Option<Object<'py>>)],
+    undo: impl FnOnce() -> Lane<()>,
 ) -> Lane<()> {
     if changed.is_empty() || !plan.tracked {
         return Ok(());
@@ -460,5 +478,5 @@ pub fn moved<'py>(
     let Some(home) = track::home(entity) else { return Ok(()) };
     let py = entity.py();
     let table = home.cast::<MemoryTable>().map_err(|error| raise(py, error.into()))?;
-    table.get().move_entries(entity, plan, changed).map_err(|error| raise(py, error))
+    table.get().move_entries(entity, plan, changed, undo).map_err(|error| raise(py, error))
 }
