@@ -101,11 +101,10 @@ unsafe fn assign<'py>(object: View<'_, 'py>, plan: &Plan, name: View<'_, 'py>, v
         if *object.as_ptr().cast::<u8>().offset(runtime.extra).cast::<*mut ffi::PyObject>() != ffi::Py_None() {
             return Err(Fail::Slow);
         }
-        let new = if plan.fields[index].indexed { Some(taken.clone()) } else { None };
         let old = Values::of(object, plan)?.replace(py, plan, index, taken)?;
-        if let Some(new) = new {
+        if plan.fields[index].indexed {
             let undo = || put_back(object, plan, index, old.clone());
-            table::moved(object, plan, &[(index, old.clone(), Some(new))], undo)?;
+            table::moved(object, plan, &[(index, old.clone())], undo)?;
         }
         let notes = plan.tracked && !track::has_noted(object, plan, index);
         let given = if notes { given_before(object)? } else { None };
@@ -162,13 +161,11 @@ fn slow<'py>(
     // SAFETY: the plan is that of the object's type.
     let old = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
     let given = given_before(object)?;
+    let moves = table::moves(object, plan)?;
     let done = call()?;
-    if plan.fields[index].indexed {
-        // SAFETY: as above.
-        let new = unsafe { Values::of(object, plan)? }.get(py, plan, index)?;
-        let undo = || put_back(object, plan, index, old.clone());
-        table::moved(object, plan, &[(index, old.clone(), new)], undo)?;
-    }
+    let changed = [(index, old.clone())];
+    let changed = if plan.fields[index].indexed { &changed[..] } else { &[] };
+    table::moved_since(object, plan, changed, moves, || put_back(object, plan, index, old.clone()))?;
     track::note(object, plan, index, old, given)?;
     Ok(done)
 }
@@ -214,12 +211,14 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
         }
         Ok(())
     };
+    let count = table::moves(object, plan)?;
     let done = match call() {
         Ok(done) => done,
         Err(fail) => {
             // Pydantic has assigned already when a validator of the whole model refuses.
             let error = PyErr::fetch(py);
             undo()?;
+            table::moved_since(object, plan, &[], count, || Ok(()))?;
             error.restore(py);
             return Err(fail);
         }
@@ -237,12 +236,12 @@ fn spreading<'py>(object: View<'_, 'py>, plan: &Plan, call: impl FnOnce() -> Lan
         };
         if !same {
             if plan.fields[index].indexed {
-                moves.push((index, old.clone(), now));
+                moves.push((index, old.clone()));
             }
             notes.push((index, old));
         }
     }
-    table::moved(object, plan, &moves, undo)?;
+    table::moved_since(object, plan, &moves, count, undo)?;
     for (index, old) in notes {
         track::note(object, plan, index, old, given.clone())?;
     }

@@ -350,21 +350,25 @@ pub fn revert_changes(entity: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(true)
     })?;
     let plan = tracked.plan.get();
-    let indexed = old.iter().filter(|(index, _)| plan.fields[*index].indexed);
-    let moves: Vec<_> = indexed
-        .map(|(index, image)| Ok((*index, tracked.current(*index)?, Some(tracked.old(image)?))))
-        .collect::<PyResult<_>>()?;
-    table::moved(tracked.object, plan, &moves, || Ok(())).map_err(|fail| error_of(py, fail))?;
-    for (index, image) in old {
+    // The indexes of the store first: they may refuse.
+    let (indexed, rest): (Vec<_>, Vec<_>) = old.into_iter().partition(|(index, _)| plan.fields[*index].indexed);
+    let held = indexed.iter().map(|(index, _)| Ok((*index, tracked.current(*index)?))).collect::<PyResult<Vec<_>>>()?;
+    let place = |index: usize, value: Option<Object<'_>>| -> PyResult<()> {
         // SAFETY: the plan is that of the object's type.
         let dict = unsafe { layout::dictionary(tracked.object, Some(plan)) }.map_err(|fail| error_of(py, fail))?;
-        let name = &plan.fields[index].name;
-        if image.is(missing(py)) {
-            dict.del_item(name)?;
-        } else {
-            dict.set_item(name, restore(&image)?)?;
+        match value {
+            Some(value) => dict.set_item(&plan.fields[index].name, value),
+            None => dict.del_item(&plan.fields[index].name),
         }
-    }
+    };
+    let put_back = |(index, image): (usize, Object<'_>)| {
+        place(index, if image.is(missing(py)) { None } else { Some(restore(&image)?) })
+    };
+    indexed.into_iter().try_for_each(put_back)?;
+    let undo = || held.iter().try_for_each(|(index, value)| place(*index, value.clone()));
+    table::moved(tracked.object, plan, &held, || undo().map_err(|error| raise(py, error)))
+        .map_err(|fail| error_of(py, fail))?;
+    rest.into_iter().try_for_each(put_back)?;
     if let Some(state) = state(tracked.object)
         && state.len() > 0
     {

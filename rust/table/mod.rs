@@ -18,7 +18,7 @@ mod reading;
 mod rows;
 mod store;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -31,7 +31,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use self::reading::{Asked, BATCH, Reading, References, cut, read_cursor};
 use self::rows::{Batch, Inner, Keys, Row};
 use self::store::error;
-pub use self::store::moved;
+pub use self::store::{moved, moved_since, moves};
 use crate::check;
 use crate::expression::QueryCore;
 use crate::filter::encode_path;
@@ -59,6 +59,8 @@ pub struct MemoryTable {
     expires: AtomicBool,
     /// Whether some class has a shortcut to this table.
     remembered: AtomicBool,
+    /// How often the entries of records have moved in the indexes.
+    moves: AtomicU64,
     clock: Py<PyAny>,
     inner: Mutex<Inner>,
 }
@@ -184,6 +186,7 @@ impl MemoryTable {
             components: inner.indexes.iter().map(|index| index.components.clone()).collect(),
             expires: AtomicBool::new(false),
             remembered: AtomicBool::new(false),
+            moves: AtomicU64::new(0),
             clock,
             inner: Mutex::new(inner),
         })

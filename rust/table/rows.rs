@@ -187,9 +187,9 @@ impl Inner {
         }
     }
 
-    /// Moves a row to its keys where lists were edited in place: no assignment has told of that.
-    pub(super) fn follow_edits(&mut self, row: u32, keys: &Keys) {
-        for (number, index) in self.indexes.iter_mut().enumerate().filter(|(number, _)| keys.ends[*number].editable) {
+    /// Moves a row to its keys, wherever it is, in those indexes for which `wanted` holds: no assignment has told.
+    pub(super) fn follow(&mut self, row: u32, keys: &Keys, wanted: impl Fn(usize) -> bool) {
+        for (number, index) in self.indexes.iter_mut().enumerate().filter(|(number, _)| wanted(*number)) {
             if !index.map.get(keys.get(number)).is_some_and(|rows| rows.contains(row)) {
                 index.map.remove_anywhere(row);
                 index.map.insert(keys.get(number), row);

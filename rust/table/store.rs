@@ -81,49 +81,62 @@ impl MemoryTable {
         Ok(())
     }
 
-    /// Moves the index entries of a record whose fields change from old values to new ones. Where that cannot be, calls
-    /// `undo` before any Python code can run, so that no other thread sees a refused value, and raises.
+    /// Moves the index entries of a record some of whose fields had old values and have new ones. Where that cannot be,
+    /// calls `undo` before any Python code can run, so that no other thread sees a refused value, and raises.
     fn move_entries<'py>(
         &self,
         entity: View<'_, 'py>,
         plan: &Plan,
-        changed: &[(usize, Option<Object<'py>>, Option<Object<'py>>)],
+        changed: &[(usize, Option<Object<'py>>)],
         undo: impl FnOnce() -> Lane<()>,
     ) -> PyResult<()> {
         let py = entity.py();
         let fail = |_| PyErr::fetch(py);
-        let before: Vec<_> = changed.iter().map(|(field, old, _)| (*field, old.clone())).collect();
-        let after: Vec<_> = changed.iter().map(|(field, _, new)| (*field, new.clone())).collect();
         let affected = |components: &[Component]| {
-            components.iter().any(|part| changed.iter().any(|(field, ..)| *field == part.field))
+            components.iter().any(|part| changed.iter().any(|(field, _)| *field == part.field))
         };
-        let keys = self
-            .keys_where(affected, entity, plan, &before)
-            .and_then(|old| Ok((old, self.keys_where(affected, entity, plan, &after)?)));
-        let (old, new) = match keys {
-            Ok(keys) => keys,
-            Err(_) => {
-                let error = PyErr::fetch(py);
-                undo().map_err(fail)?;
-                return Err(error);
+        let fields: Vec<usize> =
+            self.components.iter().filter(|parts| affected(parts)).flatten().map(|part| part.field).collect();
+        let current = || -> Lane<Vec<(usize, Option<Object<'py>>)>> {
+            // SAFETY: the plan is that of the entity's type.
+            let values = unsafe { Values::of(entity, plan)? };
+            fields.iter().map(|&field| Ok((field, values.get(py, plan, field)?))).collect()
+        };
+        let clash = loop {
+            let keys = current().and_then(|now| {
+                let old = self.keys_where(affected, entity, plan, changed)?;
+                let new = self.keys_where(affected, entity, plan, &now)?;
+                Ok((now, old, new))
+            });
+            let (now, old, new) = match keys {
+                Ok(keys) => keys,
+                Err(_) => {
+                    let error = PyErr::fetch(py);
+                    undo().map_err(fail)?;
+                    return Err(error);
+                }
+            };
+            // Where a key was made by Python code, another thread may have assigned meanwhile.
+            let same = |one: &Option<Object<'py>>, two: &Option<Object<'py>>| {
+                one.as_ref().map(Bound::as_ptr) == two.as_ref().map(Bound::as_ptr)
+            };
+            if !now.iter().zip(&current().map_err(fail)?).all(|((_, one), (_, two))| same(one, two)) {
+                continue;
             }
-        };
-        let clash = {
             let mut inner = self.lock();
             let Some(row) = inner.row_of(entity.as_ptr()) else { return Ok(()) };
-            let clash = inner.clash(&new, Some(row)).map(|clash| self.describe(&inner, clash));
-            if clash.is_none() {
-                inner.reindex(row, &old, &new);
+            match inner.clash(&new, Some(row)) {
+                Some(clash) => break Some((self.describe(&inner, clash), now)),
+                None => inner.reindex(row, &old, &new),
             }
-            clash
+            self.moves.fetch_add(1, Ordering::Relaxed);
+            break None;
         };
-        match clash {
-            Some(clash) => {
-                undo().map_err(fail)?;
-                Err(self.violation(py, entity, plan, clash, &after)?)
-            }
-            None => Ok(()),
+        if let Some((clash, refused)) = clash {
+            undo().map_err(fail)?;
+            return Err(self.violation(py, entity, plan, clash, &refused)?);
         }
+        Ok(())
     }
 
     /// The fields of the index in which two records clash, and the other record with a reference of its own.
@@ -309,7 +322,7 @@ impl MemoryTable {
                             inner.rows[row as usize].entity = record.as_ptr();
                             inner.remember_address(row);
                         } else {
-                            inner.follow_edits(row, &keys);
+                            inner.follow(row, &keys, |index| keys.ends[index].editable);
                         }
                         inner.rows[row as usize].version = version + 1;
                         self.give_deadline(&mut inner, row, deadline);
@@ -463,13 +476,13 @@ pub(super) fn same_key(one: &Object<'_>, two: &Object<'_>) -> PyResult<bool> {
     Ok(one.is(two) || one.eq(two)?)
 }
 
-/// When fields of an entity, by number, change from old values to new ones, the indexes of its table follow. Raises
-/// UniqueViolation where they cannot, when `undo` has put back what was there before.
+/// When fields of an entity have new values, the indexes of its table follow; `changed` are the fields, by number, with
+/// their old values. Raises UniqueViolation where they cannot, when `undo` has put back what was there before.
 #[inline]
 pub fn moved<'py>(
     entity: View<'_, 'py>,
     plan: &Plan,
-    changed: &[(usize, Option<Object<'py>>, Option<Object<'py>>)],
+    changed: &[(usize, Option<Object<'py>>)],
     undo: impl FnOnce() -> Lane<()>,
 ) -> Lane<()> {
     if changed.is_empty() || !plan.tracked {
@@ -479,4 +492,49 @@ pub fn moved<'py>(
     let py = entity.py();
     let table = home.cast::<MemoryTable>().map_err(|error| raise(py, error.into()))?;
     table.get().move_entries(entity, plan, changed, undo).map_err(|error| raise(py, error))
+}
+
+/// How often entries have moved in the table of which the entity is a record; None where it is no record, or where its
+/// class has no indexes.
+pub fn moves(entity: View<'_, '_>, plan: &Plan) -> Lane<Option<u64>> {
+    if !plan.tracked || !plan.fields.iter().any(|field| field.indexed) {
+        return Ok(None);
+    }
+    let Some(home) = track::home(entity) else { return Ok(None) };
+    let table = home.cast::<MemoryTable>().map_err(|error| raise(entity.py(), error.into()))?;
+    Ok(Some(table.get().moves.load(Ordering::Relaxed)))
+}
+
+/// `moved`, after code of the user's has run in the midst of the assignment; `before` is what `moves` said before it.
+/// Where entries have moved since, pydantic may have put back values that were assigned meanwhile.
+pub fn moved_since<'py>(
+    entity: View<'_, 'py>,
+    plan: &Plan,
+    changed: &[(usize, Option<Object<'py>>)],
+    before: Option<u64>,
+    undo: impl FnOnce() -> Lane<()>,
+) -> Lane<()> {
+    let crowded = before != moves(entity, plan)?;
+    let done = moved(entity, plan, changed, undo);
+    if !crowded {
+        return done;
+    }
+    let error = done.is_err().then(|| PyErr::fetch(entity.py()));
+    follow(entity, plan)?;
+    if let Some(error) = error {
+        return Err(raise(entity.py(), error));
+    }
+    Ok(())
+}
+
+/// Looks for a record in every index, and moves it where its values belong.
+fn follow(entity: View<'_, '_>, plan: &Plan) -> Lane<()> {
+    let Some(home) = track::home(entity) else { return Ok(()) };
+    let table = home.cast::<MemoryTable>().map_err(|error| raise(entity.py(), error.into()))?.get();
+    let keys = table.keys(entity, plan, &[])?;
+    let mut inner = table.lock();
+    if let Some(row) = inner.row_of(entity.as_ptr()) {
+        inner.follow(row, &keys, |_| true);
+    }
+    Ok(())
 }

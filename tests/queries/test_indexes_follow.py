@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -256,3 +257,77 @@ def test_an_index_that_a_subclass_adds():
     assert "carrier" in Shipped.where(carrier="bike").explain()
     shipped.carrier = "van"
     assert Shipped.where(carrier="bike").count() == 0
+
+
+class Interrupted(Decimal):
+    """A number during whose reading something happens, as another thread may make it happen at any time."""
+
+    happens: Any = None
+
+    def is_nan(self) -> bool:
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+        return super().is_nan()
+
+
+class Priced(Entity, backend=store):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    status: str = Field("draft", index=True)
+    code: str | None = Field(None, unique=True)
+    price: Any = Field(None, index=True)
+    tags: list[str] = Field([], index=True)
+    by_status = Index("status", "price")
+
+
+def interrupted(happens: Any) -> Interrupted:
+    price = Interrupted("5")
+    price.happens = happens
+    return price
+
+
+def test_an_assignment_that_comes_between_is_not_overlooked():
+    order = Priced().save()
+
+    def happens() -> None:
+        order.status = "placed"
+
+    order.price = interrupted(happens)
+    assert (order.status, order.price) == ("placed", 5)
+    assert found(Priced, status="placed", price=5) == [order]
+    assert found(Priced, status="draft") == []
+    assert store.check() == []
+
+
+def test_a_save_sees_what_is_assigned_while_it_looks():
+    order = Priced(code="a", price=interrupted(None), tags=["a"]).save()
+    other = Priced().save()
+
+    def happens() -> None:
+        order.code, order.tags = "b", ["b"]
+        other.code = "a"
+
+    order.price.happens = happens
+    order.save()
+    assert found(Priced, code="a") == [other]
+    assert found(Priced, code="b", tags=["b"]) == [order]
+    assert store.check() == []
+
+
+def test_what_a_validator_assigns_meanwhile_leaves_the_indexes_right():
+    record: list[Any] = []
+
+    class Busy(Order):
+        @field_validator("total")
+        @classmethod
+        def meanwhile(cls, value: float) -> float:
+            for order in record:
+                order.status = "placed"
+            return value
+
+    record.append(Busy(status="draft").save())
+    record[0].total = 5
+    assert found(Busy, status=record[0].status) == record
+    assert found(Busy, total=5) == record
+    assert store.check() == []
