@@ -32,6 +32,8 @@ _VOCABULARY = {name: value for name, value in vars(vocabulary).items() if name[:
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}|(?<=with id=)[0-9]+")
 # pydantic shortens long inputs in the text of an error, and may do so in the middle of a generated id
 _SHORTENED = re.compile(r"(?s)input_value=(?:(?!input_type=).)*?\.\.\.(?:(?!input_type=).)*, input_type=")
+# what is wrong with a generated id may depend on its digits
+_ABOUT_AN_ID = re.compile(r"(?m)^  [^\n\[]*(?= \[type=\w+, input_value='<generated id>')")
 _NEEDED = {"subject", "many"}  # without these the rest of a script says nothing
 _DEEPEST = 150
 
@@ -171,6 +173,7 @@ class Run:
             text = _SHORTENED.sub("input_value=<shortened>, input_type=", text)
         if "-7" in text:
             text = GENERATED_IDENTITY.sub("<generated id>", text)
+            text = _ABOUT_AN_ID.sub("  <what is wrong with the id>", text)
         if "differential_case_" in text:
             text = text.replace(self.module_name, "cases")
         return text
@@ -277,6 +280,10 @@ class Run:
                 details = error.errors(include_url=False)
             except Exception as raised:
                 return ("error", name, text, f"errors() raised {raised!r}")
+            for detail in details:
+                if isinstance(detail["input"], str) and GENERATED_IDENTITY.fullmatch(detail["input"]):
+                    detail["msg"] = "<what is wrong with the id>"
+                    detail.pop("ctx", None)
             return ("error", name, text, error.title, self.freeze(details))
         return ("error", name, text, type(error.__cause__).__name__)
 
