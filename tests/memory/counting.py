@@ -16,8 +16,9 @@ clear_attribute_cache: Callable[[], None] = (
 
 def settle() -> None:
     """Leaves neither garbage nor names in the interpreter's caches; a full collection empties its free lists too."""
-    clear_attribute_cache()
     gc.collect()
+    # Last, since the hooks of a collection look things up.
+    clear_attribute_cache()
 
 
 def growth(operation: Callable[[], Any], rounds: int, warm_up: int) -> int:

@@ -76,14 +76,16 @@ def use_up() -> None:
 
 
 def drift(action: Callable[[], Any], rounds: int) -> dict[str, int]:
+    # Looked up once: a look-up that is cached before and not after would count as a None more.
+    count = sys.getrefcount
     for _ in range(10):
         action()
     settle()
-    before = [sys.getrefcount(value) for value in WATCHED]
+    before = [count(value) for value in WATCHED]
     for _ in range(rounds):
         action()
     settle()
-    after = [sys.getrefcount(value) for value in WATCHED]
+    after = [count(value) for value in WATCHED]
     return {repr(value)[:50]: new - old for value, old, new in zip(WATCHED, before, after, strict=True) if new != old}
 
 
