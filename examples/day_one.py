@@ -11,7 +11,7 @@ from typing import Annotated
 
 from blinker import signal
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from nitro import Entity, EntityNotFound, Field, Index, Model, UnknownFieldError
 
@@ -66,6 +66,12 @@ def send_confirmation_email(order: Order) -> None:
 app = FastAPI(title="Day one")
 
 Price = Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+@app.get("/", include_in_schema=False)
+def home() -> RedirectResponse:
+    """Whoever opens the bare address finds the routes described."""
+    return RedirectResponse("/docs")
 
 
 @app.put("/counter/{id}")

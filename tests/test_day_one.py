@@ -87,6 +87,12 @@ def new_order(app: httpx.Client, customer_name: str) -> dict[str, Any]:
     return answer_to(app.post("/orders", params={"customer_name": customer_name}))
 
 
+def test_the_bare_address_leads_to_the_documentation(app: httpx.Client) -> None:
+    response = app.get("/", follow_redirects=True)
+    assert response.status_code == 200
+    assert response.url.path == "/docs"
+
+
 def test_two_increments_give_two(app: httpx.Client) -> None:
     assert answer_to(app.put("/counter/visits")) == {"id": "visits", "count": 0}
     answer_to(app.post("/counter/visits/increment"))
