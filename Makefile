@@ -118,7 +118,8 @@ asan: $(INSTALLED) ## Run the tests under AddressSanitizer
 
 soak: $(BUILT) ## Run a million operations of each kind, looking for growth, and the long differential run
 	$(VENV_PYTHON) -m pytest soak $(PYTEST)
-	NITRO_DIFFERENTIAL_EXAMPLES=1000000 $(VENV_PYTHON) -m pytest tests/differential $(PYTEST)
+	NITRO_DIFFERENTIAL_CLASSES=2000 NITRO_DIFFERENTIAL_EXAMPLES=1000000 \
+	    $(VENV_PYTHON) -m pytest tests/differential $(PYTEST)
 
 clean: ## Remove what was built, but not the environments
 	rm -rf dist target build python/nitro/*.so $(VENV)/.built

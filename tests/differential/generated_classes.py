@@ -4,6 +4,7 @@ The generator is seeded by the number of the case, so that a case is the same on
 every run.
 """
 
+import os
 import random
 
 from .comparison import Case
@@ -193,4 +194,4 @@ def generated(count: int) -> tuple[Case, ...]:
     return tuple(Case(f"generated {seed}", Writer(seed).source()) for seed in range(count))
 
 
-GENERATED = generated(200)
+GENERATED = generated(int(os.environ.get("NITRO_DIFFERENTIAL_CLASSES", "200")))

@@ -147,6 +147,14 @@ def _asks_the_class(statement: str, reference: Any, subject: Any) -> bool:
     return told and reference[0][:2] == ("error", "AttributeError")
 
 
+def _takes_from_the_class(statement: str, reference: Any, subject: Any) -> bool:
+    return "validate(Case" in statement and "FieldRef" in repr(subject) and "FieldRef" not in repr(reference)
+
+
+def _lists_what_is_lacking(statement: str, reference: Any, subject: Any) -> bool:
+    return statement.startswith("dir(") and (reference[0], subject[0]) == (("value", False), ("value", True))
+
+
 _METACLASS = re.compile(r"\b(ModelMeta|EntityMeta)\b")
 
 
@@ -201,6 +209,26 @@ KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
         pairs=frozenset({"entity", "value object"}),
         matches=_asks_the_class,
         example=("class Case(Model):\n    a: int = 1\n", ("hasattr(Case, 'a')", "Case.a")),
+    ),
+    KnownDifference(
+        name="a class as the object that values are taken from",
+        reason="With from_attributes a class may be given in place of an object, and has the references as attributes.",
+        pairs=frozenset({"entity", "value object"}),
+        matches=_takes_from_the_class,
+        example=(
+            "class Case(Model):\n    model_config = ConfigDict(from_attributes=True)\n    a: int = 1\n",
+            ("Case.model_validate(Case)",),
+        ),
+    ),
+    KnownDifference(
+        name="dir of an instance that lacks values",
+        reason="It lists the attributes of the class too, and among those are the references.",
+        pairs=frozenset({"entity", "value object"}),
+        matches=_lists_what_is_lacking,
+        example=(
+            "class Case(Model):\n    a: int = 1\n",
+            ("subject = Case()", "other = Case.__new__(Case)", "dir(subject) == dir(other)"),
+        ),
     ),
     KnownDifference(
         name="what an entity was",
