@@ -136,9 +136,6 @@ _ON_THE_CLASS = re.compile(r"Case\.\w+|hasattr\(Case, '\w+'\)")
 
 
 def _asks_the_class(statement: str, reference: Any, subject: Any) -> bool:
-    if "dir(" in statement or "model_validate(Case)" in statement:
-        # What is an attribute of the class is listed, and read, where an instance lacks it.
-        return True
     if not _ON_THE_CLASS.fullmatch(statement):
         return False
     if statement.startswith("hasattr"):
