@@ -119,6 +119,8 @@ class UnknownFieldError(NitroError, AttributeError):
         if near:
             hint = f"; did you mean {near[0]!r}?"
         super().__init__(f"{entity_class.__name__} has no field {field!r}{hint}")
+        # An AttributeError that says on what it was raised gets no suggestion of Python's own beside ours.
+        self.obj = entity_class
 
 
 class UnsupportedQuery(NitroError):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import traceback
 
 import pytest
 
@@ -71,6 +72,13 @@ def test_what_they_say():
         "another Order with status='a' is stored: change that one, or give this one another value",
         "Order has no field 'statuss'; did you mean 'status'?",
     ]
+
+
+def test_a_name_is_suggested_once():
+    """Python appends a suggestion of its own to an AttributeError, from 3.12 on in the traceback module too."""
+    with pytest.raises(UnknownFieldError) as caught:
+        _ = Order.statuss
+    assert traceback.format_exception_only(caught.value)[-1].count("id you mean") == 1
 
 
 def test_the_message_can_be_overridden_by_a_subclass():
