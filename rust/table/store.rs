@@ -18,14 +18,12 @@ use crate::runtime::{Lane, Object, View, raise};
 use crate::track;
 use crate::value::{self, Calls};
 
+/// A field, by its number, and its value; None where the entity has none.
+type FieldValue<'py> = (usize, Option<Object<'py>>);
+
 impl MemoryTable {
     /// The keys of an entity in every index. `values` stand in for those of the entity.
-    pub(super) fn keys<'py>(
-        &self,
-        entity: View<'_, 'py>,
-        plan: &Plan,
-        values: &[(usize, Option<Object<'py>>)],
-    ) -> Lane<Keys> {
+    pub(super) fn keys<'py>(&self, entity: View<'_, 'py>, plan: &Plan, values: &[FieldValue<'py>]) -> Lane<Keys> {
         self.keys_where(|_| true, entity, plan, values)
     }
 
@@ -35,7 +33,7 @@ impl MemoryTable {
         wanted: impl Fn(&[Component]) -> bool,
         entity: View<'_, 'py>,
         plan: &Plan,
-        values: &[(usize, Option<Object<'py>>)],
+        values: &[FieldValue<'py>],
     ) -> Lane<Keys> {
         let mut keys = Keys { encoder: Encoder::default(), ends: Vec::with_capacity(self.components.len()) };
         self.append_keys(&mut keys, wanted, entity, plan, values)?;
@@ -49,7 +47,7 @@ impl MemoryTable {
         wanted: impl Fn(&[Component]) -> bool,
         entity: View<'_, 'py>,
         plan: &Plan,
-        values: &[(usize, Option<Object<'py>>)],
+        values: &[FieldValue<'py>],
     ) -> Lane<()> {
         let py = entity.py();
         for components in &self.components {
@@ -81,13 +79,39 @@ impl MemoryTable {
         Ok(())
     }
 
+    /// The keys in those indexes for which `wanted` holds, of values that the entity has all at once: where a key is made
+    /// by Python code, another thread may assign meanwhile.
+    fn keys_at_once<'py>(
+        &self,
+        wanted: impl Fn(&[Component]) -> bool,
+        entity: View<'_, 'py>,
+        plan: &Plan,
+    ) -> Lane<(Vec<FieldValue<'py>>, Keys)> {
+        let py = entity.py();
+        let fields: Vec<usize> =
+            self.components.iter().filter(|parts| wanted(parts)).flatten().map(|part| part.field).collect();
+        let current = || -> Lane<Vec<FieldValue<'py>>> {
+            // SAFETY: the plan is that of the entity's type.
+            let values = unsafe { Values::of(entity, plan)? };
+            fields.iter().map(|&field| Ok((field, values.get(py, plan, field)?))).collect()
+        };
+        let address = |(_, value): &FieldValue<'py>| value.as_ref().map(Bound::as_ptr);
+        loop {
+            let now = current()?;
+            let keys = self.keys_where(&wanted, entity, plan, &now)?;
+            if now.iter().map(address).eq(current()?.iter().map(address)) {
+                return Ok((now, keys));
+            }
+        }
+    }
+
     /// Moves the index entries of a record some of whose fields had old values and have new ones. Where that cannot be,
     /// calls `undo` before any Python code can run, so that no other thread sees a refused value, and raises.
     fn move_entries<'py>(
         &self,
         entity: View<'_, 'py>,
         plan: &Plan,
-        changed: &[(usize, Option<Object<'py>>)],
+        changed: &[FieldValue<'py>],
         undo: impl FnOnce() -> Lane<()>,
     ) -> PyResult<()> {
         let py = entity.py();
@@ -95,42 +119,26 @@ impl MemoryTable {
         let affected = |components: &[Component]| {
             components.iter().any(|part| changed.iter().any(|(field, _)| *field == part.field))
         };
-        let fields: Vec<usize> =
-            self.components.iter().filter(|parts| affected(parts)).flatten().map(|part| part.field).collect();
-        let current = || -> Lane<Vec<(usize, Option<Object<'py>>)>> {
-            // SAFETY: the plan is that of the entity's type.
-            let values = unsafe { Values::of(entity, plan)? };
-            fields.iter().map(|&field| Ok((field, values.get(py, plan, field)?))).collect()
-        };
-        let clash = loop {
-            let keys = current().and_then(|now| {
-                let old = self.keys_where(affected, entity, plan, changed)?;
-                let new = self.keys_where(affected, entity, plan, &now)?;
-                Ok((now, old, new))
-            });
-            let (now, old, new) = match keys {
-                Ok(keys) => keys,
-                Err(_) => {
-                    let error = PyErr::fetch(py);
-                    undo().map_err(fail)?;
-                    return Err(error);
-                }
-            };
-            // Where a key was made by Python code, another thread may have assigned meanwhile.
-            let same = |one: &Option<Object<'py>>, two: &Option<Object<'py>>| {
-                one.as_ref().map(Bound::as_ptr) == two.as_ref().map(Bound::as_ptr)
-            };
-            if !now.iter().zip(&current().map_err(fail)?).all(|((_, one), (_, two))| same(one, two)) {
-                continue;
+        let keys = self
+            .keys_where(affected, entity, plan, changed)
+            .and_then(|old| Ok((old, self.keys_at_once(affected, entity, plan)?)));
+        let (old, (now, new)) = match keys {
+            Ok(keys) => keys,
+            Err(_) => {
+                let error = PyErr::fetch(py);
+                undo().map_err(fail)?;
+                return Err(error);
             }
+        };
+        let clash = {
             let mut inner = self.lock();
             let Some(row) = inner.row_of(entity.as_ptr()) else { return Ok(()) };
-            match inner.clash(&new, Some(row)) {
-                Some(clash) => break Some((self.describe(&inner, clash), now)),
-                None => inner.reindex(row, &old, &new),
-            }
             self.moves.fetch_add(1, Ordering::Relaxed);
-            break None;
+            let clash = inner.clash(&new, Some(row)).map(|clash| self.describe(&inner, clash));
+            if clash.is_none() {
+                inner.reindex(row, &old, &new);
+            }
+            clash.map(|clash| (clash, now))
         };
         if let Some((clash, refused)) = clash {
             undo().map_err(fail)?;
@@ -153,7 +161,7 @@ impl MemoryTable {
         entity: View<'_, 'py>,
         plan: &Plan,
         (fields, other): Other,
-        values: &[(usize, Option<Object<'py>>)],
+        values: &[FieldValue<'py>],
     ) -> PyResult<PyErr> {
         // SAFETY: the reference that `describe` took.
         let other: Object<'py> = unsafe { Bound::from_owned_ptr(py, other) };
@@ -287,7 +295,7 @@ impl MemoryTable {
         let is_record = stored.is(record);
         let news =
             |components: &[Component]| !is_record || components.iter().any(|part| plan.fields[part.field].mutable);
-        let keys = self.keys_where(news, record.as_borrowed(), plan, &[]).map_err(fail)?;
+        let (_, keys) = self.keys_at_once(news, record.as_borrowed(), plan).map_err(fail)?;
         let old_keys = if is_record { None } else { Some(self.keys(stored.as_borrowed(), plan, &[]).map_err(fail)?) };
         let moved = !same_key(&old_key, &key)?;
         if moved {
@@ -482,7 +490,7 @@ pub(super) fn same_key(one: &Object<'_>, two: &Object<'_>) -> PyResult<bool> {
 pub fn moved<'py>(
     entity: View<'_, 'py>,
     plan: &Plan,
-    changed: &[(usize, Option<Object<'py>>)],
+    changed: &[FieldValue<'py>],
     undo: impl FnOnce() -> Lane<()>,
 ) -> Lane<()> {
     if changed.is_empty() || !plan.tracked {
@@ -510,7 +518,7 @@ pub fn moves(entity: View<'_, '_>, plan: &Plan) -> Lane<Option<u64>> {
 pub fn moved_since<'py>(
     entity: View<'_, 'py>,
     plan: &Plan,
-    changed: &[(usize, Option<Object<'py>>)],
+    changed: &[FieldValue<'py>],
     before: Option<u64>,
     undo: impl FnOnce() -> Lane<()>,
 ) -> Lane<()> {
@@ -531,7 +539,7 @@ pub fn moved_since<'py>(
 fn follow(entity: View<'_, '_>, plan: &Plan) -> Lane<()> {
     let Some(home) = track::home(entity) else { return Ok(()) };
     let table = home.cast::<MemoryTable>().map_err(|error| raise(entity.py(), error.into()))?.get();
-    let keys = table.keys(entity, plan, &[])?;
+    let (_, keys) = table.keys_at_once(|_| true, entity, plan)?;
     let mut inner = table.lock();
     if let Some(row) = inner.row_of(entity.as_ptr()) {
         inner.follow(row, &keys, |_| true);

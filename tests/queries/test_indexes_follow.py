@@ -260,14 +260,15 @@ def test_an_index_that_a_subclass_adds():
 
 
 class Interrupted(Decimal):
-    """A number during whose reading something happens, as another thread may make it happen at any time."""
+    """A number during one of whose readings something happens, as another thread may make it happen at any time."""
 
     happens: Any = None
+    readings: int = 0
 
     def is_nan(self) -> bool:
-        happens, self.happens = self.happens, None
-        if happens is not None:
-            happens()
+        self.readings -= 1
+        if self.readings == -1:
+            self.happens()
         return super().is_nan()
 
 
@@ -281,37 +282,54 @@ class Priced(Entity, backend=store):
     by_status = Index("status", "price")
 
 
-def interrupted(happens: Any) -> Interrupted:
-    price = Interrupted("5")
-    price.happens = happens
-    return price
+at_each_reading = pytest.mark.parametrize("readings", range(8))
 
 
-def test_an_assignment_that_comes_between_is_not_overlooked():
-    order = Priced().save()
+@at_each_reading
+def test_an_assignment_that_comes_between_is_not_overlooked(readings):
+    order, price = Priced().save(), Interrupted("5")
 
     def happens() -> None:
         order.status = "placed"
 
-    order.price = interrupted(happens)
-    assert (order.status, order.price) == ("placed", 5)
-    assert found(Priced, status="placed", price=5) == [order]
-    assert found(Priced, status="draft") == []
+    price.happens, price.readings = happens, readings
+    order.price = price
+    price.readings = -1
+    assert order.price is price
+    assert found(Priced, status=order.status, price=5) == [order]
     assert store.check() == []
 
 
-def test_a_save_sees_what_is_assigned_while_it_looks():
-    order = Priced(code="a", price=interrupted(None), tags=["a"]).save()
-    other = Priced().save()
+@at_each_reading
+def test_of_two_assignments_to_one_field_the_index_has_the_one_that_stays(readings):
+    order, price = Priced().save(), Interrupted("5")
 
     def happens() -> None:
-        order.code, order.tags = "b", ["b"]
+        order.price = 6
+
+    price.happens, price.readings = happens, readings
+    order.price = price
+    price.readings = -1
+    assert found(Priced, price=order.price) == [order]
+    assert store.check() == []
+
+
+@at_each_reading
+def test_a_save_sees_what_is_assigned_while_it_looks(readings):
+    price = Interrupted("5")
+    price.readings = -1
+    order, other = Priced(code="a", price=price, tags=["a"]).save(), Priced().save()
+
+    def happens() -> None:
+        order.code, order.tags, order.status = "b", ["b"], "placed"
         other.code = "a"
 
-    order.price.happens = happens
+    price.happens, price.readings = happens, readings
     order.save()
-    assert found(Priced, code="a") == [other]
-    assert found(Priced, code="b", tags=["b"]) == [order]
+    price.readings = -1
+    if order.code == "b":
+        assert found(Priced, code="a") == [other]
+    assert found(Priced, code=order.code, tags=order.tags, status=order.status) == [order]
     assert store.check() == []
 
 
