@@ -274,7 +274,10 @@ class Run:
     def freeze_error(self, error: BaseException) -> Any:
         name = self.name_of(type(error))
         # How deep the stack was, and who noticed it, is no answer of the library.
-        text = self.text(str(error)) if not isinstance(error, RecursionError) else ""
+        try:
+            text = self.text(str(error)) if not isinstance(error, RecursionError) else ""
+        except Exception as raised:
+            text = f"str() raised {raised!r}"
         if isinstance(error, ValidationError):
             try:
                 details = error.errors(include_url=False)

@@ -341,6 +341,16 @@ Case(a=5)
 Case.model_validate({'a': 5})
 Case.model_validate_json('{"a": 5}')
 
+# --- an error that names what Python refuses to write
+class Case(Model):
+    model_config = ConfigDict(frozen=True)
+    a: int = 1
+
+# then
+subject = Case(a=0)
+other = Case(a=10**5000)
+{subject: 1}[other]
+
 # --- initialised twice
 class Case(Model):
     a: int = 1
