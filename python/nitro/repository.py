@@ -234,11 +234,11 @@ class Repository(ABC):
         """How a query would be answered, for people."""
         return f"{type(self).__name__} reads {query!r}"
 
-    def clear(self, entity_class: type[Entity] | None = None) -> None:  # noqa: ARG002
+    def clear(self, entity_class: type[Entity] | None = None) -> None:  # noqa: ARG002  (what others do)
         """Forgets every entity of a class, or every entity: for tests."""
         raise UnsupportedQuery(f"{type(self).__name__} cannot be cleared")
 
-    def locked(self, entity_class: type[E], key: Any) -> AbstractContextManager[E]:  # noqa: ARG002
+    def locked(self, entity_class: type[E], key: Any) -> AbstractContextManager[E]:  # noqa: ARG002  (what others do)
         """The entity with this key, while nobody else has it `locked`.
 
         Raises:

@@ -244,6 +244,11 @@ impl Inner {
             Some(deadline) => {
                 self.deadlines.insert(serial, deadline);
                 self.expiring.push(Reverse(Expiry { deadline, serial }));
+                // A record that is saved again and again leaves its old deadlines behind.
+                if self.expiring.len() > 2 * self.deadlines.len() + HOLES {
+                    let known = self.deadlines.iter();
+                    self.expiring = known.map(|(&serial, &deadline)| Reverse(Expiry { deadline, serial })).collect();
+                }
             }
             None => {
                 self.deadlines.remove(&serial);

@@ -1,5 +1,8 @@
 """Entities that are gone after some seconds."""
 
+import resource
+from pathlib import Path
+
 import pytest
 
 from nitro import Entity, EntityNotFound, Field, MemoryRepo, StaleEntityError
@@ -163,3 +166,25 @@ def test_ttl_of_a_subclass_is_inherited():
     Admin(user="Root").save()
     clock.now += 60
     assert Admin.all() == []
+
+
+def test_saving_again_and_again_keeps_no_old_deadlines():
+    class Session(Entity, ttl=3600, backend=MemoryRepo()):
+        hits: int = 0
+
+    session = Session().save()
+
+    def save_often() -> None:
+        for _ in range(50_000):
+            session.save()
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    save_often()
+    before = resident()
+    for _ in range(3):
+        save_often()
+    # Sixteen bytes for each save would be 2.4 million.
+    assert resident() - before < 1_000_000
+    assert Session.all() == [session]
