@@ -129,6 +129,21 @@ impl<'a> Slots<'a> {
     /// Makes the instance.
     #[inline]
     pub fn build<'py>(&mut self, py: Python<'py>, class: *mut ffi::PyTypeObject, plan: &Plan) -> Lane<Object<'py>> {
+        let object = self.build_untracked(py, class, plan)?;
+        if plan.tracked && plan.any_mutable {
+            track::settle(object.as_borrowed(), plan)?;
+        }
+        Ok(object)
+    }
+
+    /// Makes the instance, whose tracking the caller starts.
+    #[inline]
+    pub fn build_untracked<'py>(
+        &mut self,
+        py: Python<'py>,
+        class: *mut ffi::PyTypeObject,
+        plan: &Plan,
+    ) -> Lane<Object<'py>> {
         // SAFETY: a live type. An abstract class is refused by whoever makes its instances in the ordinary way.
         if unsafe { (*class).tp_flags } & ffi::Py_TPFLAGS_IS_ABSTRACT != 0 {
             return Err(Fail::Slow);
@@ -144,9 +159,6 @@ impl<'a> Slots<'a> {
             *start.offset(runtime.extra).cast::<*mut ffi::PyObject>() = new_none();
             *start.offset(runtime.private).cast::<*mut ffi::PyObject>() = new_none();
             *start.offset(runtime.fields_set).cast::<*mut ffi::PyObject>() = fields_set.into_ptr();
-            if plan.tracked && plan.any_mutable {
-                track::settle(object.as_borrowed(), plan)?;
-            }
             Ok(object)
         }
     }

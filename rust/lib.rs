@@ -12,6 +12,7 @@
 //! | `check`     | is this value of the declared type?                                  |
 //! | `construct` | new instances from keywords and dicts                                |
 //! | `decode`    | new instances from JSON                                              |
+//! | `hydrate`   | entities from the rows of a store                                    |
 //! | `copy`      | copies of instances                                                  |
 //! | `assign`    | attribute assignment                                                 |
 //! | `record`    | the object that holds what tracking remembers                        |
@@ -42,6 +43,8 @@ mod encode;
 mod expression;
 #[cfg(feature = "python")]
 mod filter;
+#[cfg(feature = "python")]
+mod hydrate;
 #[cfg(feature = "python")]
 mod image;
 pub mod index;
@@ -84,6 +87,8 @@ mod core_module {
     };
     #[pymodule_export]
     use crate::filter::value_at;
+    #[pymodule_export]
+    use crate::hydrate::{hydrate, hydrate_one};
     #[pymodule_export]
     use crate::plan::Plan;
     #[pymodule_export]

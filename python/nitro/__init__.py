@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import changes
 from ._plan import explain
 from .backends.memory import MemoryRepo
 from .codec import decode, encode
 from .entity import Entity, identity
 from .errors import (
+    BackendUnavailable,
+    CommitOutcomeUnknown,
     ConfigurationError,
+    ConstraintViolation,
     EntityNotFound,
     NitroError,
+    SchemaMismatch,
     StaleEntityError,
     UniqueViolation,
     UnknownFieldError,
+    UnstorableValue,
     UnsupportedQuery,
+    WriteConflict,
 )
 from .expressions import Condition, FieldRef, Index, col
 from .fields import Field
@@ -22,12 +30,18 @@ from .model import Model, ValueObject
 from .query import Page, Query
 from .repository import Capabilities, Repository
 
+if TYPE_CHECKING:
+    from .backends.sql import SQLModelBackend
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "BackendUnavailable",
     "Capabilities",
+    "CommitOutcomeUnknown",
     "Condition",
     "ConfigurationError",
+    "ConstraintViolation",
     "Entity",
     "EntityNotFound",
     "Field",
@@ -39,11 +53,15 @@ __all__ = [
     "Page",
     "Query",
     "Repository",
+    "SQLModelBackend",
+    "SchemaMismatch",
     "StaleEntityError",
     "UniqueViolation",
     "UnknownFieldError",
+    "UnstorableValue",
     "UnsupportedQuery",
     "ValueObject",
+    "WriteConflict",
     "changes",
     "col",
     "decode",
@@ -51,3 +69,16 @@ __all__ = [
     "explain",
     "identity",
 ]
+
+#: What is imported when it is asked for, from the module that is about it.
+_LAZY = {"SQLModelBackend": ".backends.sql"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_LAZY[name], __name__), name)
+    globals()[name] = value
+    return value

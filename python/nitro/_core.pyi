@@ -29,6 +29,8 @@ __all__ = [
     "forget_tables",
     "forked",
     "get",
+    "hydrate",
+    "hydrate_one",
     "install_plan",
     "is_changed",
     "is_collecting",
@@ -155,6 +157,11 @@ def copy_tracking(entity: object, copy: object) -> None: ...
 def set_originals(entity: object, version: int, originals: dict[str, Any]) -> None: ...
 def settle_entity(entity: Any) -> Any: ...
 def version(entity: object) -> int: ...
+
+def hydrate(class_: type[Any], rows: list[Any], decoders: tuple[Callable[[Any], Any] | None, ...]) -> list[Any]: ...
+def hydrate_one(
+    class_: type[Any], row: tuple[Any, ...], decoders: tuple[Callable[[Any], Any] | None, ...]
+) -> Any: ...
 
 # Fields and conditions: see nitro.expressions.
 

@@ -3,12 +3,18 @@
 ::
 
     NitroError
+    ├── BackendUnavailable      the store cannot be reached       (ConnectionError)
+    │   └── CommitOutcomeUnknown    and whether it has written is not known
     ├── ConfigurationError      a class or a setting that cannot work
+    │   └── SchemaMismatch      the tables are not what the classes say
+    ├── ConstraintViolation     the database refuses what its schema forbids
     ├── EntityNotFound          no entity has this key            (LookupError)
     ├── StaleEntityError        the stored version has moved on
     ├── UniqueViolation         another entity has this value
     ├── UnknownFieldError       no field has this name            (AttributeError)
-    └── UnsupportedQuery        the backend cannot do this
+    ├── UnstorableValue         the store cannot hold this value  (ValueError)
+    ├── UnsupportedQuery        the backend cannot do this
+    └── WriteConflict           two transactions were in each other's way
 
 Data of the wrong type or outside its constraints is pydantic's ``ValidationError``.
 """
@@ -35,8 +41,35 @@ def _restored(error_class: type[NitroError], arguments: tuple[Any, ...], state: 
     return error
 
 
+class BackendUnavailable(NitroError, ConnectionError):
+    """The store cannot be reached, or does not answer in time. Nothing was written; it can be tried again."""
+
+
+class CommitOutcomeUnknown(BackendUnavailable):
+    """The store was lost while it was writing: what was written may be there or not.
+
+    Look before you try again: load the entity and compare its version.
+    """
+
+
 class ConfigurationError(NitroError):
     """A class or a setting cannot work; the message says what to change."""
+
+
+class SchemaMismatch(ConfigurationError):
+    """A table or a column is not what a class says; the message names it and the command that mends it."""
+
+
+class ConstraintViolation(NitroError):
+    """The database refuses a write that its schema forbids: a foreign key to nothing, a CHECK that fails.
+
+    Attributes:
+        entity_class: The class of the entity.
+    """
+
+    def __init__(self, entity_class: type, key: object, reason: str) -> None:
+        self.entity_class = entity_class
+        super().__init__(f"{entity_class.__name__} {key!r} breaks a rule of the database: {reason}")
 
 
 class EntityNotFound(NitroError, LookupError):
@@ -123,5 +156,27 @@ class UnknownFieldError(NitroError, AttributeError):
         self.obj = entity_class
 
 
+class UnstorableValue(NitroError, ValueError):
+    """A value that the store cannot hold as it is. Nothing was written.
+
+    Attributes:
+        entity_class: The class of the entity.
+        field: The name of the field.
+        value: The value.
+    """
+
+    def __init__(self, entity_class: type, field: str, value: object, reason: str) -> None:
+        self.entity_class = entity_class
+        self.field = field
+        self.value = value
+        shown = repr(value)
+        shown = shown if len(shown) <= 100 else shown[:97] + "..."
+        super().__init__(f"{entity_class.__name__}.{field}={shown} cannot be stored: {reason}")
+
+
 class UnsupportedQuery(NitroError):
     """The backend cannot answer this query; the message names the field, the operator and the backend."""
+
+
+class WriteConflict(NitroError):
+    """Two transactions were in each other's way and this one was given up: nothing was written, repeat it."""

@@ -1,0 +1,646 @@
+"""Queries as SQL that gives the answers of the memory store: see "How values compare" in the documentation of queries.
+
+SQLAlchemy writes the SQL. Values never become part of it: each is a parameter. The statement of a query depends on its
+shape alone (fields, operators, the types of the values), so it is compiled once and used for all queries of that shape.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import math
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args, get_origin
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import ColumnElement
+
+from ... import _core
+from ..._core import Condition, FieldRef, Ordering
+from ...errors import UnsupportedQuery
+from .sqlite_functions import canonical_json
+from .types import FieldColumn, JsonCodec, Refused, choices_of, column_of
+
+Clause = ColumnElement[Any]
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": lambda a, b: a == b,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+}
+
+_MISSING = object()
+
+
+@dataclass(slots=True)
+class Operand:
+    """What a condition is about, as SQL.
+
+    Attributes:
+        clause: Its value in the form that is compared; NULL where there is none.
+        kind: As `FieldColumn.kind`; "any" for a value of JSON whose type nobody has declared.
+        encode: From a value of the kind to the parameter that it is compared with.
+        type: The type of that parameter.
+        whole: The JSON that the value is, for operators that look inside; None where it is a column of its own.
+        annotation: The type of the values, without None.
+        nullable: Whether there may be none.
+    """
+
+    clause: Clause
+    kind: str
+    encode: Callable[[Any], Any]
+    type: Any
+    whole: Any
+    annotation: Any
+    nullable: bool
+
+
+class Compiler:
+    """Turns the conditions and orders of one query on one table into SQL of one dialect."""
+
+    def __init__(self, name: str, columns: dict[str, FieldColumn], table: sa.Table, backend: str) -> None:
+        self.dialect = name
+        self.columns = columns
+        self.table = table
+        self.backend = backend
+        #: The values of the parameters @0, @1, ...
+        self.values: list[Any] = []
+        self._source: Callable[[FieldRef], Operand] = self._of_table
+        self._aliases = 0
+
+    def parameter(self, value: Any, type_: Any = None) -> Any:
+        """A parameter with this value, in the form of the driver."""
+        self.values.append(value)
+        return sa.bindparam(f"@{len(self.values) - 1}", type_=_raw(type_))
+
+    # --- Conditions ---
+
+    def condition(self, condition: Condition) -> Clause:
+        """A condition as a clause. It may be NULL where it does not hold."""
+        operator, operands = condition.operator, condition.operands
+        if operator == "and":
+            return sa.and_(*map(self.condition, operands))
+        if operator == "or":
+            return sa.or_(*map(self.condition, operands))
+        if operator == "not":
+            inner = self.condition(operands[0])
+            return sa.not_(sa.func.coalesce(inner, sa.false()))
+        if operator == "sql":
+            return cast("Clause", operands[0])
+        field, value = operands
+        return self._test(condition, self._source(field), operator, value)
+
+    def _test(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+        if operator == "is_null" or (operator == "eq" and value is None):
+            return operand.clause.is_(None)
+        if operator == "ne":
+            inner = self._test(condition, operand, "eq", value)
+            return sa.not_(sa.func.coalesce(inner, sa.false()))
+        if operator in _COMPARE:
+            return self._compare(condition, operand, operator, value)
+        if operator == "in":
+            return self._in(condition, operand, value)
+        if operator in ("startswith", "endswith", "like"):
+            return self._like(condition, operand, operator, value)
+        if operator == "contains":
+            return self._contains(condition, operand, value)
+        if operator == "any":
+            return self._any(condition, operand, value)
+        raise self._unsupported(condition)
+
+    def _unsupported(self, condition: object, why: str = "") -> UnsupportedQuery:
+        return UnsupportedQuery(
+            f"{self.backend} cannot answer {condition!r}{': ' + why if why else ''}; "
+            ".in_memory() reads everything, and filters and sorts here"
+        )
+
+    def _compare(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+        kind = operand.kind
+        if kind == "json":
+            return self._compare_json(condition, operand, operator, value)
+        if kind == "any":
+            return self._compare_any(condition, operand, operator, value)
+        if kind in ("integer", "float", "decimal", "boolean", "enum") and isinstance(value, int | float | decimal.Decimal):
+            return self._compare_number(operand, operator, value)
+        if isinstance(value, enum.Enum) and kind != "enum":
+            value = value.value
+        if not _fits(kind, value):
+            return sa.false()
+        try:
+            encoded = operand.encode(value)
+        except Refused:
+            # The column cannot hold it, so no entity has it; and it has no place in the order either.
+            if kind in ("text", "moment", "date") and operator != "eq":
+                raise self._unsupported(condition, "the value is none that the database can hold") from None
+            return sa.false()
+        return _COMPARE[operator](operand.clause, self.parameter(encoded, operand.type))
+
+    def _compare_number(self, operand: Operand, operator: str, value: Any) -> Clause:
+        """Exact, whatever the types: the value is moved to the next one that the column can hold."""
+        if isinstance(value, bool):
+            value = int(value)
+        if value != value:  # noqa: PLR0124  (NaN, which no column holds)
+            return sa.false()
+        kind, clause = operand.kind, operand.clause
+        if kind == "boolean":
+            clause = sa.cast(clause, sa.Integer())
+            kind = "integer"
+            type_: Any = sa.BigInteger()
+        else:
+            type_ = operand.type
+        if kind == "decimal":
+            if math.isinf(value):
+                return self._beyond(operand, operator, value > 0)
+            return _COMPARE[operator](clause, self.parameter(operand.encode(decimal.Decimal(value)), type_))
+        if kind == "float":
+            near = _nearest_float(value)
+            compared = _sign(near, value)
+            if compared == 0:
+                return _COMPARE[operator](clause, self.parameter(near, type_))
+        else:
+            if isinstance(value, float) and math.isinf(value):
+                return self._beyond(operand, operator, value > 0)
+            near = math.floor(value)
+            if not -(2**63) <= near < 2**63:
+                return self._beyond(operand, operator, near > 0)
+            compared = _sign(near, value)
+            if compared == 0:
+                return _COMPARE[operator](clause, self.parameter(near, type_))
+        if operator == "eq":
+            return sa.false()
+        # `near` lies beside the value: what is on the far side of the value is on the far side of `near` too.
+        upward = operator in ("gt", "ge")
+        strict = (compared < 0) == upward
+        return _COMPARE[("gt" if strict else "ge") if upward else ("lt" if strict else "le")](
+            clause, self.parameter(near, type_)
+        )
+
+    def _beyond(self, operand: Operand, operator: str, above: bool) -> Clause:
+        """The comparison with a number that is above, or below, all that the column can hold."""
+        if (operator in ("lt", "le")) == above and operator != "eq":
+            return operand.clause.is_not(None)
+        return sa.false()
+
+    def _in(self, condition: Condition, operand: Operand, values: Iterable[Any]) -> Clause:
+        values = tuple(values)
+        clauses: list[Clause] = []
+        if any(value is None for value in values):
+            clauses.append(operand.clause.is_(None))
+        present = [value for value in values if value is not None]
+        if operand.kind in ("text", "uuid", "date", "integer") and all(
+            _fits(operand.kind, value) and (operand.kind != "integer" or (type(value) is int and _is_int64(value)))
+            for value in present
+        ):
+            encoded: list[Any] = []
+            for value in present:
+                try:
+                    encoded.append(operand.encode(value))
+                except Refused:
+                    continue
+            if encoded:
+                clauses.append(self.is_among(operand, encoded))
+        else:
+            clauses += [self._test(condition, operand, "eq", value) for value in present]
+        return sa.or_(sa.false(), *clauses)
+
+    def is_among(self, operand: Operand, encoded: Sequence[Any]) -> Clause:
+        """Whether the value is one of these; one statement for any number of them."""
+        if self.dialect == "sqlite":
+            import json
+
+            items = sa.func.json_each(self.parameter(json.dumps(encoded), sa.String())).table_valued("value")
+            return operand.clause.in_(sa.select(items.c.value))
+        return operand.clause == sa.func.any(self.parameter(list(encoded), postgresql.ARRAY(_raw(operand.type))))
+
+    # --- Texts ---
+
+    def _like(self, condition: Condition, operand: Operand, operator: str, pattern: str) -> Clause:
+        if operand.kind == "any":
+            operand = self._typed(operand, "text")
+        if operand.kind == "enum" and isinstance(operand.type, sa.String):
+            operand = _as_kind(operand, "text")
+        if operand.kind != "text":
+            return sa.false()
+        if "\0" in pattern:
+            return sa.false()
+        try:
+            pattern.encode()
+        except UnicodeEncodeError:
+            return sa.false()
+        clause = operand.clause
+        if operator == "endswith":
+            pattern_of = ("%", pattern, "")
+        elif operator == "startswith":
+            pattern_of = ("", pattern, "%")
+        else:
+            pattern_of = ("", pattern, "")
+        before, literal, after = pattern_of
+        if self.dialect == "sqlite":
+            # LIKE of SQLite takes upper and lower case for one; GLOB does not, and can use an index.
+            text = before.replace("%", "*") + (_glob(literal) if operator == "like" else _glob_literal(literal))
+            return clause.op("GLOB")(self.parameter(text + after.replace("%", "*"), sa.String()))
+        text = literal.replace("\\", "\\\\")
+        if operator != "like":
+            text = text.replace("%", "\\%").replace("_", "\\_")
+        return clause.like(self.parameter(before + text + after, sa.String()))
+
+    def _contains(self, condition: Condition, operand: Operand, value: Any) -> Clause:
+        if operand.kind == "text" or (operand.kind == "any" and isinstance(value, str)):
+            if operand.kind == "any":
+                operand = self._typed(operand, "text")
+            if not isinstance(value, str) or "\0" in value:
+                return sa.false()
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return sa.false()
+            function = sa.func.instr if self.dialect == "sqlite" else sa.func.strpos
+            return function(operand.clause, self.parameter(value, sa.String())) > 0
+        if operand.whole is None:
+            raise self._unsupported(condition)
+        choices = [choice for choice in choices_of(operand.annotation)[0] if _container(choice)]
+        if len(choices) != 1:
+            raise self._unsupported(condition, "the field holds things of several types")
+        (choice,) = choices
+        origin, parts = get_origin(choice) or choice, [part for part in get_args(choice) if part is not Ellipsis]
+        if origin is dict:
+            return self._has_key(operand, value)
+        if value is None:
+            raise self._unsupported(condition, "JSON has no None of its own in a list")
+        fixed = origin is tuple and Ellipsis not in get_args(choice) and len(set(parts)) > 1
+        item = Any if fixed or not parts else parts[0]
+        return self._exists(
+            operand, item, lambda compiler, element: compiler._test(condition, element, "eq", value)
+        )
+
+    def _has_key(self, operand: Operand, value: Any) -> Clause:
+        if not isinstance(value, str) or "\0" in value:
+            return sa.false()
+        key = self.parameter(value, sa.String())
+        if self.dialect == "sqlite":
+            items = sa.func.json_each(operand.whole).table_valued("key", name=self._alias())
+            return sa.exists(sa.select(sa.literal(1)).select_from(items).where(items.c.key == key))
+        return sa.func.jsonb_exists(operand.whole, key)
+
+    def _any(self, condition: Condition, operand: Operand, inner: Condition) -> Clause:
+        if operand.whole is None:
+            raise self._unsupported(condition)
+        return self._exists(operand, inner.entity_class, lambda compiler, element: compiler._inside(element, inner))
+
+    def _inside(self, element: Operand, inner: Condition) -> Clause:
+        outer = self._source
+        self._source = lambda field: self._in_json(element.whole, inner.entity_class, field, field._path)
+        try:
+            return self.condition(inner)
+        finally:
+            self._source = outer
+
+    def _exists(self, operand: Operand, annotation: Any, test: Callable[[Compiler, Operand], Clause]) -> Clause:
+        """Whether the test holds for any item of a list, or any value of a dict."""
+        is_dict = any((get_origin(choice) or choice) is dict for choice in choices_of(operand.annotation)[0])
+        alias = self._alias()
+        if self.dialect == "sqlite":
+            items = sa.func.json_each(operand.whole).table_valued("value", "type", name=alias)
+            element = self._leaf_sqlite(items.c.value, items.c.type, annotation)
+        else:
+            function = sa.func.jsonb_each if is_dict else sa.func.jsonb_array_elements
+            # NULL has no items; something else than a list would be an error.
+            wanted = "object" if is_dict else "array"
+            whole = sa.case((sa.func.jsonb_typeof(operand.whole) == wanted, operand.whole))
+            rows = function(whole)
+            items = (
+                rows.table_valued("key", sa.column("value", postgresql.JSONB), name=alias)
+                if is_dict
+                else rows.table_valued(sa.column("value", postgresql.JSONB), name=alias).render_derived()
+            )
+            element = self._leaf_postgres(items.c.value, annotation)
+        return sa.exists(sa.select(sa.literal(1)).select_from(items).where(test(self, element)))
+
+    def _alias(self) -> str:
+        self._aliases += 1
+        return f"item{self._aliases}"
+
+    # --- Fields ---
+
+    def _of_table(self, field: FieldRef) -> Operand:
+        name, *rest = field._path
+        column = self.columns[name]
+        whole = self.table.columns[name]
+        if rest:
+            if column.kind != "json":
+                raise self._unsupported(field, "a value of that type has nothing inside")
+            return self._in_json(whole, None, field, tuple(rest), column.annotation)
+        return self.operand(column)
+
+    def operand(self, column: FieldColumn) -> Operand:
+        """A column, as it is compared."""
+        clause: Clause = self.table.columns[column.name]
+        type_: Any = column.type
+        encode = column.codec(self.dialect)[0] or _same
+        whole = None
+        if column.kind == "json":
+            whole = clause
+        elif column.kind == "text" or (column.kind == "enum" and not getattr(column.type, "numbers", False)):
+            type_ = sa.String()
+            if self.dialect == "postgresql":
+                clause = sa.collate(clause, "C")
+        elif column.kind == "enum":
+            type_ = sa.BigInteger()
+        elif column.kind == "decimal" and self.dialect == "sqlite":
+            clause, encode, type_ = sa.func.nitro_decimal(clause), _core.sort_key, sa.LargeBinary()
+        return Operand(clause, column.kind, encode, type_, whole, column.annotation, column.nullable)
+
+    def _in_json(
+        self, whole: Any, owner: Any, field: FieldRef, path: Sequence[str | int], annotation: Any = _MISSING
+    ) -> Operand:
+        """What stands at a path inside of a JSON value."""
+        leaf = self._annotation(field, path) if annotation is _MISSING else _walk(annotation, path)
+        if leaf is _MISSING:
+            leaf = Any
+        if self.dialect == "sqlite":
+            value, type_ = self._extract_sqlite(whole, path)
+            return self._leaf_sqlite(value, type_, leaf)
+        steps = self.parameter([str(step) for step in path], postgresql.ARRAY(sa.Text()))
+        return self._leaf_postgres(
+            sa.func.jsonb_extract_path(whole, sa.literal_column("VARIADIC ").op("")(steps), type_=postgresql.JSONB())
+            if False
+            else whole.op("#>", return_type=postgresql.JSONB())(steps),
+            leaf,
+        )
+
+    def _annotation(self, field: FieldRef, path: Sequence[str | int]) -> Any:
+        info = cast("type[BaseModel]", field._class).__pydantic_fields__.get(str(path[0]))
+        return _MISSING if info is None else _walk(info.annotation, path[1:])
+
+    def _extract_sqlite(self, whole: Any, path: Sequence[str | int]) -> tuple[Any, Any]:
+        steps = "$"
+        for step in path:
+            if isinstance(step, int):
+                steps += f"[{step}]"
+            elif '"' in step or "\\" in step or "\0" in step:
+                raise UnsupportedQuery(
+                    f"{self.backend} does not look up keys with a quote or a backslash in them, as {step!r}; "
+                    ".in_memory() reads everything, and filters here"
+                )
+            else:
+                steps += f'."{step}"'
+        where = self.parameter(steps, sa.String())
+        again = self.parameter(steps, sa.String())
+        return sa.func.json_extract(whole, where), sa.func.json_type(whole, again)
+
+    def _leaf_sqlite(self, value: Any, type_: Any, annotation: Any) -> Operand:
+        kind, choice, nullable = _kind_of(annotation)
+        clause: Clause = value
+        encode: Callable[[Any], Any] = _json_encoder(kind, choice)
+        parameter: Any = sa.String()
+        if kind in ("integer", "float"):
+            # JSON writes 1.0 and 1 alike; both are numbers, and so are True and False.
+            encode, parameter = _same, sa.Float() if kind == "float" else sa.BigInteger()
+        elif kind == "boolean":
+            encode, parameter = int, sa.BigInteger()
+        elif kind in ("decimal", "moment", "naive", "time", "span"):
+            clause = sa.func.nitro_value(sa.literal_column(f"'{kind}'"), value)
+            encode, parameter = _core.sort_key, sa.LargeBinary()
+        elif kind == "enum" and isinstance(next(iter(choice)).value, int):
+            parameter = sa.BigInteger()
+        elif kind in ("json", "any"):
+            clause = value
+        return Operand(clause, kind, encode, parameter, _JsonLeaf(value, type_), choice, nullable)
+
+    def _leaf_postgres(self, whole: Any, annotation: Any) -> Operand:
+        kind, choice, nullable = _kind_of(annotation)
+        text = whole.op("#>>", return_type=sa.Text())(sa.literal_column("'{}'"))
+        encode: Callable[[Any], Any] = _json_encoder(kind, choice)
+        type_: Any = sa.String()
+        clause: Clause = sa.collate(text, "C")
+        casts: dict[str, Any] = {
+            "integer": sa.Numeric(),
+            "float": sa.Float(53),
+            "decimal": sa.Numeric(),
+            "boolean": sa.Boolean(),
+            "date": sa.Date(),
+            "moment": sa.DateTime(timezone=True),
+            "naive": sa.DateTime(),
+            "time": sa.Time(),
+            "span": postgresql.INTERVAL(),
+            "uuid": sa.Uuid(),
+        }
+        if kind == "enum" and isinstance(next(iter(choice)).value, int):
+            casts["enum"] = sa.BigInteger()
+        if kind in casts:
+            type_ = casts[kind]
+            clause = sa.cast(text, type_)
+            encode = _value_of if kind == "enum" else _same
+        elif kind in ("json", "any"):
+            # JSON's null is None, as a missing one is.
+            clause = sa.func.nullif(whole, sa.cast(sa.literal_column("'null'"), postgresql.JSONB()))
+        return Operand(clause, kind, encode, type_, whole, choice, nullable)
+
+    # --- JSON values ---
+
+    def _compare_json(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+        if operator != "eq":
+            raise self._unsupported(condition, "models and containers have no order in SQL")
+        codec = JsonCodec(operand.annotation)
+        try:
+            text = codec.encode(value)
+        except (Refused, ValueError):
+            return sa.false()
+        if self.dialect == "sqlite":
+            inner = operand.whole.value if isinstance(operand.whole, _JsonLeaf) else operand.whole
+            return sa.func.nitro_json(inner) == self.parameter(canonical_json(text), sa.String())
+        return operand.clause == sa.cast(self.parameter(text, sa.String()), postgresql.JSONB())
+
+    def _compare_any(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+        if isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value)):
+            return self._compare_number(self._typed(operand, "float"), operator, value)
+        if isinstance(value, str):
+            return self._compare(condition, self._typed(operand, "text"), operator, value)
+        raise self._unsupported(condition, "only texts and numbers are compared where no type is declared")
+
+    def _typed(self, operand: Operand, kind: str) -> Operand:
+        """A value of any type where it is a text, or a number; NULL where it is something else."""
+        if self.dialect == "sqlite":
+            leaf: _JsonLeaf = operand.whole
+            types = ("text",) if kind == "text" else ("integer", "real", "true", "false")
+            clause: Clause = sa.case((leaf.type.in_([sa.literal_column(f"'{t}'") for t in types]), leaf.value))
+            return Operand(clause, kind, _same, sa.String() if kind == "text" else sa.Float(), leaf, Any, True)
+        whole = operand.whole
+        text = whole.op("#>>", return_type=sa.Text())(sa.literal_column("'{}'"))
+        json_type = sa.func.jsonb_typeof(whole)
+        if kind == "text":
+            return Operand(
+                sa.collate(sa.case((json_type == sa.literal_column("'string'"), text)), "C"),
+                kind, _same, sa.String(), whole, Any, True,
+            )
+        number = sa.case(
+            (json_type == sa.literal_column("'number'"), sa.cast(text, sa.Numeric())),
+            (json_type == sa.literal_column("'boolean'"), sa.cast(sa.cast(sa.cast(text, sa.Boolean()), sa.Integer()), sa.Numeric())),
+        )
+        return Operand(number, "decimal", _same, sa.Numeric(), whole, Any, True)
+
+    # --- Orders ---
+
+    def ordering(self, ordering: Ordering) -> list[Clause]:
+        """What rows are sorted by: None before everything else."""
+        operand = self._of_table(ordering.field)
+        if operand.kind in ("json", "any"):
+            raise self._unsupported(ordering.field, "values of that type have no order in SQL")
+        clause = operand.clause
+        if operand.kind == "boolean" and self.dialect == "postgresql":
+            clause = sa.cast(clause, sa.Integer())
+        down = ordering.descending
+        sorted_ = clause.desc() if down else clause.asc()
+        if self.dialect == "postgresql" and operand.nullable:
+            sorted_ = sorted_.nulls_last() if down else sorted_.nulls_first()
+        return [sorted_]
+
+
+@dataclass(slots=True)
+class _JsonLeaf:
+    """What SQLite has of a JSON value: the value as SQL, and what JSON calls its type."""
+
+    value: Any
+    type: Any
+    _: None = field(default=None)
+
+    def __clause_element__(self) -> Any:
+        return self.value
+
+
+def _raw(type_: Any) -> Any:
+    """The type of a parameter whose value is already in the form of the driver."""
+    if type_ is None or isinstance(type_, type):
+        return type_
+    from .types import EnumValue, ExactDecimal, Json, Moment, Span
+
+    plain: dict[type, Any] = {
+        Moment: sa.DateTime(timezone=True),
+        ExactDecimal: sa.Numeric(),
+        Span: postgresql.INTERVAL(),
+        Json: sa.String(),
+        EnumValue: sa.String(),
+    }
+    return plain.get(type(type_), type_)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _value_of(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _as_kind(operand: Operand, kind: str) -> Operand:
+    return Operand(
+        operand.clause, kind, operand.encode, operand.type, operand.whole, operand.annotation, operand.nullable
+    )
+
+
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "bytes": (bytes,),
+    "date": (datetime.date,),
+    "moment": (datetime.datetime,),
+    "naive": (datetime.datetime,),
+    "time": (datetime.time,),
+    "span": (datetime.timedelta,),
+    "uuid": (uuid.UUID,),
+}
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a value is one of the kind; values of different kinds are never equal, nor in one order."""
+    if kind == "enum":
+        return isinstance(value, enum.Enum | str | int)
+    if kind == "date" and isinstance(value, datetime.datetime):
+        return False
+    if kind in ("moment", "naive") and isinstance(value, datetime.datetime):
+        return (value.tzinfo is not None) == (kind == "moment")
+    classes = _PYTHON.get(kind)
+    return classes is None or isinstance(value, classes)
+
+
+def _is_int64(value: int) -> bool:
+    return -(2**63) <= value < 2**63
+
+
+def _nearest_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _sign(near: Any, value: Any) -> int:
+    """-1, 0 or 1: whether `near` is below, at or above the value, exactly."""
+    return (near > value) - (near < value)
+
+
+def _glob(pattern: str) -> str:
+    return "".join({"%": "*", "_": "?"}.get(c) or _glob_literal(c) for c in pattern)
+
+
+def _glob_literal(text: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+
+
+def _container(choice: Any) -> bool:
+    plain = get_origin(choice) or choice
+    return isinstance(plain, type) and issubclass(plain, list | tuple | set | frozenset | dict)
+
+
+def _walk(annotation: Any, path: Sequence[str | int]) -> Any:
+    """The type of what stands at a path inside of a value of a type."""
+    for step in path:
+        found: Any = _MISSING
+        for choice in choices_of(annotation)[0]:
+            plain, parts = get_origin(choice) or choice, get_args(choice)
+            if isinstance(plain, type) and issubclass(plain, BaseModel):
+                info = choice.__pydantic_fields__.get(step)
+                found = info.annotation if info is not None else _MISSING
+            elif plain is dict and len(parts) == 2:
+                found = parts[1]
+            elif plain is list and parts:
+                found = parts[0]
+            elif plain is tuple and parts and isinstance(step, int):
+                found = parts[0] if parts[-1] is Ellipsis else parts[step] if step < len(parts) else _MISSING
+            if found is not _MISSING:
+                break
+        if found is _MISSING:
+            return Any
+        annotation = found
+    return annotation
+
+
+def _kind_of(annotation: Any) -> tuple[str, Any, bool]:
+    """(kind, type without None, whether None is allowed) of a value inside of JSON."""
+    from pydantic.fields import FieldInfo
+
+    choices, nullable = choices_of(annotation)
+    if len(choices) != 1:
+        return "any", Any, True
+    if choices[0] in (Any, object):
+        return "any", Any, True
+    column = column_of(object, "value", FieldInfo.from_annotation(annotation))
+    return column.kind, column.annotation, True if nullable else True
+
+
+def _json_encoder(kind: str, choice: Any) -> Callable[[Any], Any]:
+    if kind == "text":
+        return _same
+    if kind == "enum":
+        return _value_of
+    if kind == "date":
+        return datetime.date.isoformat
+    if kind == "uuid":
+        return str
+    return _same

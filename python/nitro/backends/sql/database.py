@@ -1,0 +1,227 @@
+"""A database: how statements are sent to it, and what its errors mean.
+
+Outside of a transaction each operation is one statement, committed by itself, on a connection from a small pool; inside
+of `transaction()` all of them go over the one connection of the transaction. The driver is used directly; SQLAlchemy
+compiles the statements, and has engines of its own for whoever wants its sessions.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Dialect, make_url
+
+from ...config import Settings, settings
+from ...errors import BackendUnavailable, CommitOutcomeUnknown, ConfigurationError
+from .pool import Gauges
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+Row = tuple[Any, ...]
+Parameters = Sequence[Any]
+
+
+class Clash(Exception):
+    """A write that the database refused for what its schema says.
+
+    Attributes:
+        kind: "unique", "foreign key", "not null" or "check".
+        table: The table; None where the database does not say.
+        columns: The columns, where the database names them.
+        constraint: The constraint, where the database names it.
+        reason: The database's own words.
+    """
+
+    def __init__(
+        self, kind: str, reason: str, *, table: str | None = None, columns: Sequence[str] = (), constraint: str = ""
+    ) -> None:
+        self.kind, self.table, self.columns, self.constraint, self.reason = kind, table, columns, constraint, reason
+        super().__init__(reason)
+
+
+class Unfit(Exception):
+    """A value that the database refused; the message is the database's own."""
+
+
+class NoSuchTable(Exception):
+    """A table or a column that is not there; the message is the database's own."""
+
+
+class Database(ABC):
+    """One database, by its URL. Safe from any thread; the methods with an `a` in front are for any event loop."""
+
+    #: How statements are compiled; parameters are given by position.
+    dialect: Dialect
+
+    def __init__(self, url: URL, configured: Settings) -> None:
+        self.url = url
+        self.settings = configured
+        #: The URL for people, without the password.
+        self.name = shown(url)
+        self._engine: sa.Engine | None = None
+        self._async_engine: AsyncEngine | None = None
+        self._making = threading.Lock()
+
+    # --- Statements ---
+
+    @abstractmethod
+    def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        """The first row that a statement gives; None where it gives none. For reading."""
+
+    @abstractmethod
+    def fetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
+        """Every row that a statement gives."""
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Parameters) -> int:
+        """Writes, and tells how many rows that changed."""
+
+    @abstractmethod
+    def execute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+        """Writes once for each row of parameters: all of it, or nothing."""
+
+    @abstractmethod
+    def stream(self, sql: str, parameters: Parameters, *, size: int) -> Iterator[list[Row]]:
+        """What a statement gives, `size` rows at a time, while the rest stays in the database."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """Whatever this thread does inside is kept together, or not at all when it ends with an exception.
+
+        One inside of another is part of it.
+        """
+
+    @abstractmethod
+    async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        """`fetch_one`, for async code."""
+
+    @abstractmethod
+    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
+        """`fetch_all`, for async code."""
+
+    @abstractmethod
+    async def aexecute(self, sql: str, parameters: Parameters) -> int:
+        """`execute`, for async code."""
+
+    @abstractmethod
+    async def aexecute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+        """`execute_many`, for async code."""
+
+    @abstractmethod
+    def astream(self, sql: str, parameters: Parameters, *, size: int) -> AsyncIterator[list[Row]]:
+        """`stream`, for async code."""
+
+    @abstractmethod
+    def atransaction(self) -> AbstractAsyncContextManager[None]:
+        """`transaction`, for async code."""
+
+    # --- Connections ---
+
+    @property
+    @abstractmethod
+    def gauges(self) -> Gauges:
+        """How many connections there are now, of threads and of event loops together."""
+
+    def close(self) -> None:
+        """Closes the connections; the next statement opens others."""
+        for engine in (self._engine, self._async_engine and self._async_engine.sync_engine):
+            if engine is not None:
+                engine.dispose()
+        self._engine = self._async_engine = None
+
+    @property
+    def engine(self) -> sa.Engine:
+        """An engine of SQLAlchemy for the same database, for sessions and the like."""
+        with self._making:
+            if self._engine is None:
+                self._engine = self._new_engine()
+            return self._engine
+
+    @property
+    def async_engine(self) -> AsyncEngine:
+        """The same for async sessions."""
+        with self._making:
+            if self._async_engine is None:
+                self._async_engine = self._new_async_engine()
+            return self._async_engine
+
+    @abstractmethod
+    def _new_engine(self) -> sa.Engine: ...
+
+    @abstractmethod
+    def _new_async_engine(self) -> AsyncEngine: ...
+
+    def _lost(self, error: BaseException, *, write: bool) -> NoReturn:
+        reason = str(error).strip().splitlines()
+        why = f" ({reason[0]})" if reason else ""
+        if write:
+            raise CommitOutcomeUnknown(
+                f"{self.name} was lost while it was writing{why}: what was written may be there or not, "
+                "load it before you try again"
+            ) from error
+        raise BackendUnavailable(f"{self.name} cannot be reached{why}: see whether it runs, and try again") from error
+
+
+def shown(url: URL) -> str:
+    """A URL for people: without the password, and without options, which may hold one too."""
+    return url.set(password=None, query={}).render_as_string()
+
+
+_databases: dict[str, Database] = {}
+_lock = threading.Lock()
+
+
+def database(url: str | URL | None = None) -> Database:
+    """The database of a URL, one in this process; None stands for the one that is configured.
+
+    Raises:
+        ConfigurationError: If the URL is none, or of a database that Nitro does not know.
+    """
+    configured = settings()
+    text = configured.sql_url if url is None else url.render_as_string(hide_password=False) if isinstance(url, URL) else url
+    known = _databases.get(text)
+    if known is not None:
+        return known
+    with _lock:
+        known = _databases.get(text)
+        if known is None:
+            known = _databases[text] = _opened(text, configured)
+        return known
+
+
+def _opened(text: str, configured: Settings) -> Database:
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError:
+        raise ConfigurationError(
+            "the SQL URL cannot be read: write it as sqlite:///shop.db or postgresql://user:password@host/name"
+        ) from None
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        from .sqlite import SqliteDatabase
+
+        return SqliteDatabase(url, configured)
+    if backend in ("postgresql", "postgres"):
+        try:
+            from .postgres import PostgresDatabase
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"{shown(url)} needs the driver psycopg: pip install 'nitro[postgres]'"
+            ) from error
+        return PostgresDatabase(url, configured)
+    raise ConfigurationError(f"{shown(url)} is neither SQLite nor PostgreSQL, which are the databases that Nitro knows")
+
+
+@atexit.register
+def close_all() -> None:
+    """Closes every connection of this process."""
+    with _lock:
+        for known in _databases.values():
+            known.close()

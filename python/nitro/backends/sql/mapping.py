@@ -1,0 +1,315 @@
+"""A class on a database: its statements, and its rows as entities and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.sql.base import Executable
+
+from ... import _core, changes
+from ...errors import SchemaMismatch, UnstorableValue
+from .compiler import Compiler
+from .database import Clash, Database, Row
+from .schema import VERSION, columns_of, table_of
+from .types import Refused
+
+if TYPE_CHECKING:
+    from ...entity import Entity
+
+#: Rows from which on PostgreSQL gets new entities by COPY.
+COPY_FROM = 100
+
+#: The version of a record when it is stored for the first time.
+FIRST = 1
+
+
+class Mapping:
+    """How the entities of one class are kept in one database.
+
+    Args:
+        entity_class: The class.
+        database: Where its table is.
+        backend: The name of the backend, for errors.
+    """
+
+    def __init__(self, entity_class: type[Entity], database: Database, backend: str) -> None:
+        self.entity_class = entity_class
+        self.database = database
+        self.backend = backend
+        self.table = table_of(entity_class)
+        self.columns = columns_of(entity_class)
+        self.names = tuple(self.columns)
+        self.key = entity_class.__nitro_key__
+        self.versioned = VERSION in self.table.columns
+        codecs = [column.codec(database.dialect.name) for column in self.columns.values()]
+        self.encoders = dict(zip(self.names, (encode for encode, _ in codecs), strict=True))
+        self.decoders = tuple(decode for _, decode in codecs)
+        self.key_encoder = self.encoders[self.key]
+        self.key_place = self.names.index(self.key)
+        self.key_column: Any = self.table.columns[self.key]
+        self._values_of: Callable[[Any], tuple[Any, ...]] = (
+            attrgetter(*self.names) if len(self.names) > 1 else lambda entity: (getattr(entity, self.names[0]),)
+        )
+        self._every_encoder = tuple(self.encoders.values())
+        self._plain = _is_plain(entity_class)
+        self._updates: dict[tuple[str, ...], str] = {}
+
+        table = self.table
+        selected = [table.columns[name] for name in self.names]
+        #: What a row of an entity has: every field, and the version.
+        self.selected: list[Any] = [*selected, table.columns[VERSION]] if self.versioned else selected
+        by_key = self.key_column == self._parameter(self.key)
+        at_version = by_key & (table.columns[VERSION] == self._parameter(VERSION)) if self.versioned else by_key
+        self._at_version: Any = at_version
+        self.get_sql = self.compiled(sa.select(*self.selected).where(by_key))[0]
+        version = table.columns[VERSION] if self.versioned else sa.literal_column("1")
+        self.version_sql = self.compiled(sa.select(version).where(by_key))[0]
+        self.delete_sql = self.compiled(sa.delete(table).where(at_version))[0]
+        self.insert_names = (*self.names, VERSION) if self.versioned else self.names
+        insert = sa.insert(table).values({name: self._parameter(name) for name in self.insert_names})
+        self.insert_sql, order = self.compiled(insert)
+        if order != self.insert_names:
+            raise AssertionError(f"the parameters of an insert come as {order}, not as {self.insert_names}")
+        quote = database.dialect.identifier_preparer.quote
+        self.quoted: str = database.dialect.identifier_preparer.format_table(table)
+        self.copy_sql = f"COPY {self.quoted} ({', '.join(quote(name) for name in self.insert_names)}) FROM STDIN"
+        self.lock_sql = self.compiled(sa.select(*self.selected).where(by_key).with_for_update())[0]
+        #: The key is the database's to give.
+        self.numbered = bool(self.key_column.autoincrement is True)
+        if self.numbered:
+            given = [name for name in self.insert_names if name != self.key]
+            statement = sa.insert(table).values({name: self._parameter(name) for name in given})
+            self.numbered_sql, self.numbered_order = self.compiled(statement.returning(self.key_column))
+
+    def _parameter(self, name: str) -> Any:
+        from .compiler import _raw
+
+        column = self.columns.get(name)
+        type_ = None if column is None else _raw(column.type)
+        if column is not None and column.kind == "json" and self.database.dialect.name == "postgresql":
+            from sqlalchemy.dialects import postgresql
+
+            return sa.cast(sa.bindparam(name, type_=sa.String()), postgresql.JSONB())
+        return sa.bindparam(name, type_=sa.BigInteger() if column is None else type_)
+
+    def compiled(self, statement: Executable) -> tuple[str, tuple[str, ...]]:
+        """(SQL, the names of its parameters in the order of their places)."""
+        compiled: Any = statement.compile(dialect=self.database.dialect, compile_kwargs={"render_postcompile": True})
+        return compiled.string, tuple(compiled.positiontup or ())
+
+    def finished(self, statement: Executable, compiler: Compiler) -> tuple[str, list[Any]]:
+        """(SQL, its parameters) of a statement whose values a compiler has."""
+        compiled: Any = statement.compile(dialect=self.database.dialect, compile_kwargs={"render_postcompile": True})
+        constants: dict[str, Any] = compiled.params
+        return compiled.string, [
+            compiler.values[int(name[1:])] if name.startswith("@") else constants[name]
+            for name in compiled.positiontup or ()
+        ]
+
+    def compiler(self) -> Compiler:
+        """For one query on the table."""
+        return Compiler(self.database.dialect.name, self.columns, self.table, self.backend)
+
+    # --- Rows ---
+
+    def key_in(self, key: Any) -> Any:
+        """A key as the driver takes it.
+
+        Raises:
+            Refused: If the database cannot hold such a key.
+        """
+        return key if self.key_encoder is None or key is None else self.key_encoder(key)
+
+    def row_of(self, entity: Entity) -> list[Any]:
+        """The values of an entity as the driver takes them, in the order of the fields.
+
+        Raises:
+            UnstorableValue: If the database cannot hold one of them.
+        """
+        values = self._values_of(entity)
+        try:
+            return [
+                value if encode is None or value is None else encode(value)
+                for encode, value in zip(self._every_encoder, values, strict=True)
+            ]
+        except Refused:
+            for name, value in zip(self.names, values, strict=True):
+                self.value_in(name, value)
+            raise
+
+    def value_in(self, name: str, value: Any) -> Any:
+        """The value of a field as the driver takes it.
+
+        Raises:
+            UnstorableValue: If the database cannot hold it.
+        """
+        encode = self.encoders[name]
+        if encode is None or value is None:
+            return value
+        try:
+            return encode(value)
+        except Refused as refused:
+            raise UnstorableValue(self.entity_class, name, value, str(refused)) from None
+
+    def value_out(self, name: str, value: Any) -> Any:
+        """The value of a field from what the driver gave."""
+        decode = self.decoders[self.names.index(name)]
+        return value if decode is None or value is None else decode(value)
+
+    def entity(self, row: Row) -> Any:
+        """The entity of a row of `selected`."""
+        if self._plain:
+            return _core.hydrate_one(self.entity_class, row, self.decoders)
+        return self._made_slowly(row)
+
+    def entities(self, rows: list[Row]) -> list[Any]:
+        """The entities of rows of `selected`."""
+        if self._plain:
+            return _core.hydrate(self.entity_class, rows, self.decoders)
+        return [self._made_slowly(row) for row in rows]
+
+    def _made_slowly(self, row: Row) -> Any:
+        """An entity with private attributes, or with code of its own that runs when it is made."""
+        values = {
+            name: value if decode is None or value is None else decode(value)
+            for name, decode, value in zip(self.names, self.decoders, row, strict=False)
+        }
+        entity = self.entity_class.model_construct(**values)
+        if "__pydantic_fields_set__" in dir(entity):
+            object.__setattr__(entity, "__pydantic_fields_set__", set(self.names))
+        changes.loaded(entity, row[len(self.names)] if self.versioned else FIRST)
+        return entity
+
+    # --- Statements ---
+
+    def insert(self, entity: Entity) -> tuple[str, list[Any], bool]:
+        """The statement that stores a new entity, its parameters, and whether it gives the key that the database made."""
+        row = self.row_of(entity)
+        if self.numbered and row[self.key_place] is None:
+            by_name = dict(zip(self.names, row, strict=True))
+            by_name[VERSION] = FIRST
+            return self.numbered_sql, [by_name[name] for name in self.numbered_order], True
+        if self.versioned:
+            row.append(FIRST)
+        return self.insert_sql, row, False
+
+    def insert_all(self, entities: list[Entity]) -> tuple[str, list[list[Any]], bool]:
+        """The statement that stores many new entities, its rows of parameters, and whether it is a COPY."""
+        rows = [self.row_of(entity) for entity in entities]
+        if self.versioned:
+            for row in rows:
+                row.append(FIRST)
+        copied = self.database.dialect.name == "postgresql" and len(rows) >= COPY_FROM
+        return (self.copy_sql if copied else self.insert_sql), rows, copied
+
+    def number(self, entity: Entity, rows: list[Row]) -> None:
+        """Gives an entity the key that the database made."""
+        held = {**entity.__dict__, self.key: self.value_out(self.key, rows[0][0])}
+        object.__setattr__(entity, "__dict__", held)
+
+    def update(self, entity: Entity, changed: Sequence[str], key: Any, version: int) -> tuple[str, list[Any]]:
+        """The statement that stores what changed in an entity."""
+        names = tuple(changed)
+        sql = self._updates.get(names)
+        if sql is None:
+            table = self.table
+            values: dict[Any, Any] = {table.columns[name]: self._parameter(f"{name}") for name in names}
+            where = self.key_column == sa.bindparam("@key", type_=self._parameter(self.key).type)
+            if self.versioned:
+                values[table.columns[VERSION]] = table.columns[VERSION] + sa.literal_column("1")
+                where &= table.columns[VERSION] == self._parameter(VERSION)
+            statement = sa.update(table).values(values).where(where)
+            sql, order = self.compiled(statement)
+            wanted = (*names, "@key", VERSION) if self.versioned else (*names, "@key")
+            if order != wanted:
+                raise AssertionError(f"the parameters of an update come as {order}, not as {wanted}")
+            self._updates[names] = sql
+        parameters = [self.value_in(name, getattr(entity, name)) for name in names]
+        parameters.append(self.key_in(key))
+        if self.versioned:
+            parameters.append(version)
+        return sql, parameters
+
+    # --- What went wrong ---
+
+    def mismatch(self, error: Exception) -> NoReturn:
+        """A table or a column is not there.
+
+        Raises:
+            SchemaMismatch: Always.
+        """
+        raise SchemaMismatch(
+            f"{self.database.name} has no table as {self.entity_class.__name__} wants it ({error}): "
+            "nitro.create_all() makes tables that are missing, `nitro db upgrade` brings those that are there up to date"
+        ) from error
+
+    def clashing(self, error: Clash) -> tuple[str, ...]:
+        """The fields whose values were refused, in the order of the index; none where they cannot be told."""
+        for constraint in [*self.table.constraints, *self.table.indexes]:
+            if error.constraint and constraint.name == error.constraint:
+                return tuple(column.name for column in _columns(constraint))
+        if error.constraint == f"{self.table.name}_pkey":
+            return (self.key,)
+        return tuple(name for name in error.columns if name in self.columns)
+
+    def holder(self, entity: Entity, error: Exception) -> tuple[str, list[Any]] | None:
+        """How to find the key of the entity that has the values that were refused; None where there is no such."""
+        names = self.clashing(error) if isinstance(error, Clash) and error.kind == "unique" else ()
+        if not names:
+            return None
+        where = sa.and_(*(self.table.columns[name] == self._parameter(name) for name in names))
+        sql, order = self.compiled(sa.select(self.key_column).where(where))
+        return sql, [self.value_in(name, getattr(entity, name)) for name in order]
+
+    def detail_names(self, error: Clash, values: tuple[Any, ...]) -> bool:
+        """Whether the database's own words name these values."""
+        return f"=({', '.join(map(str, values))})" in error.reason
+
+    def check_fit(self, entity: Entity) -> None:
+        """Looks for a value that no driver takes.
+
+        Raises:
+            UnstorableValue: If there is one.
+        """
+        for name, column in self.columns.items():
+            value = getattr(entity, name)
+            if column.kind == "integer" and value is not None and not -(2**63) <= value < 2**63:
+                raise UnstorableValue(
+                    self.entity_class, name, value, "an integer column holds 64 bits: use a Decimal for numbers beyond"
+                )
+            if isinstance(value, str):
+                try:
+                    value.encode()
+                except UnicodeEncodeError:
+                    raise UnstorableValue(
+                        self.entity_class, name, value, "half of a surrogate pair is no text that a database keeps"
+                    ) from None
+
+    def unfit(self, entity: Entity, reason: str) -> NoReturn:
+        """The driver refused a value: says which one, as far as can be told.
+
+        Raises:
+            UnstorableValue: Always.
+        """
+        self.check_fit(entity)
+        raise UnstorableValue(self.entity_class, ", ".join(self.names), entity, reason)
+
+
+def _columns(constraint: Any) -> list[Any]:
+    expressions = getattr(constraint, "expressions", None)
+    if not expressions:
+        return list(constraint.columns)
+    return [getattr(expression, "element", expression) for expression in expressions]
+
+
+def _is_plain(entity_class: type[Entity]) -> bool:
+    """Whether an instance is its fields and nothing else."""
+    return (
+        not entity_class.__private_attributes__
+        and entity_class.model_post_init is BaseModel.model_post_init
+        and entity_class.__nitro_plan__ is not None
+    )

@@ -1,0 +1,274 @@
+"""Connections to a database, taken and given back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ...errors import BackendUnavailable
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """How many connections there are.
+
+    Attributes:
+        open: All of them.
+        idle: Those that nobody has.
+        waiting: How many wait for one.
+    """
+
+    open: int
+    idle: int
+    waiting: int
+
+
+class Pool(Generic[C]):
+    """At most `size` connections, the one that was used last given first. Safe from any thread.
+
+    Args:
+        connect: Makes a connection.
+        is_alive: Whether an idle connection can be used; one that cannot is closed.
+        close: Closes a connection.
+        size: How many there are at most.
+        timeout: Seconds to wait for one.
+        name: The database, for errors.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], C],
+        is_alive: Callable[[C], bool],
+        close: Callable[[C], None],
+        *,
+        size: int,
+        timeout: float,
+        name: str,
+    ) -> None:
+        self._connect, self._is_alive, self._close = connect, is_alive, close
+        self.size, self.timeout, self.name = size, timeout, name
+        # Taking and giving back are single steps of the interpreter; the lock is for whoever has to wait or connect.
+        self._idle: list[C] = []
+        self._changed = threading.Condition(threading.Lock())
+        self._open = 0
+        self._waiting = 0
+        self._closed = False
+
+    def take(self) -> C:
+        """A connection that nobody else has until it is given back or dropped.
+
+        Raises:
+            BackendUnavailable: If the database cannot be reached, or all connections stay taken.
+        """
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                found = self._open_or_wait()
+                if found is None:
+                    return self._connected()
+                connection = found
+            if self._is_alive(connection):
+                return connection
+            self.drop(connection)
+
+    def take_idle(self) -> C | None:
+        """A connection that is there already; None where there is none."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return None
+        if self._is_alive(connection):
+            return connection
+        self.drop(connection)
+        return None
+
+    def give(self, connection: C) -> None:
+        """Gives a connection back."""
+        self._idle.append(connection)
+        if self._waiting or self._closed:
+            with self._changed:
+                self._changed.notify()
+            if self._closed:
+                self.close()
+
+    def drop(self, connection: C) -> None:
+        """Closes a connection that is of no use any more."""
+        with self._changed:
+            self._open -= 1
+            self._changed.notify()
+        self._close(connection)
+
+    def close(self) -> None:
+        """Closes every idle connection, and each other one when it is given back."""
+        self._closed = True
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return
+            self.drop(connection)
+
+    @property
+    def gauges(self) -> Gauges:
+        """How many connections there are now."""
+        return Gauges(self._open, len(self._idle), self._waiting)
+
+    def _open_or_wait(self) -> C | None:
+        """A connection that somebody gave back; None where the caller may open one, which is counted already."""
+        deadline = time.monotonic() + self.timeout
+        with self._changed:
+            self._waiting += 1
+            try:
+                while True:
+                    if self._idle:
+                        try:
+                            return self._idle.pop()
+                        except IndexError:
+                            pass  # somebody who did not have to wait was quicker
+                    if self._open < self.size:
+                        self._open += 1
+                        self._closed = False
+                        return None
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise _all_taken(self.name, self.size, self.timeout)
+                    self._changed.wait(left)
+            finally:
+                self._waiting -= 1
+
+    def _connected(self) -> C:
+        try:
+            return self._connect()
+        except BaseException:
+            with self._changed:
+                self._open -= 1
+                self._changed.notify()
+            raise
+
+
+class AsyncPool(Generic[C]):
+    """The same, for the tasks of one event loop."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[C]],
+        is_alive: Callable[[C], bool],
+        close: Callable[[C], None],
+        *,
+        size: int,
+        timeout: float,
+        name: str,
+    ) -> None:
+        self._connect, self._is_alive, self._close = connect, is_alive, close
+        self.size, self.timeout, self.name = size, timeout, name
+        self._idle: list[C] = []
+        self._waiters: deque[asyncio.Future[C | None]] = deque()
+        self._open = 0
+
+    def take_idle(self) -> C | None:
+        """A connection that is there already; None where there is none."""
+        while self._idle:
+            connection = self._idle.pop()
+            if self._is_alive(connection):
+                return connection
+            self.drop(connection)
+        return None
+
+    async def take(self) -> C:
+        """A connection that no other task has until it is given back or dropped.
+
+        Raises:
+            BackendUnavailable: If the database cannot be reached, or all connections stay taken.
+        """
+        connection = self.take_idle()
+        if connection is not None:
+            return connection
+        if self._open >= self.size:
+            handed = await self._wait()
+            if handed is not None:
+                if self._is_alive(handed):
+                    return handed
+                self._close(handed)
+            # The place of the connection that is gone is ours.
+        else:
+            self._open += 1
+        try:
+            return await self._connect()
+        except BaseException:
+            self._free_place()
+            raise
+
+    def give(self, connection: C) -> None:
+        """Gives a connection back."""
+        waiter = self._next_waiter()
+        if waiter is None:
+            self._idle.append(connection)
+        else:
+            waiter.set_result(connection)
+
+    def drop(self, connection: C) -> None:
+        """Closes a connection that is of no use any more."""
+        self._free_place()
+        self._close(connection)
+
+    def close(self) -> None:
+        """Closes every idle connection."""
+        while self._idle:
+            self.drop(self._idle.pop())
+
+    @property
+    def gauges(self) -> Gauges:
+        """How many connections there are now."""
+        return Gauges(self._open, len(self._idle), len(self._waiters))
+
+    def _free_place(self) -> None:
+        waiter = self._next_waiter()
+        if waiter is None:
+            self._open -= 1
+        else:
+            waiter.set_result(None)
+
+    def _next_waiter(self) -> asyncio.Future[C | None] | None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    async def _wait(self) -> C | None:
+        """A connection that was given back, or None: the place of one that is gone."""
+        waiter: asyncio.Future[C | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await waiter
+        except TimeoutError:
+            self._pass_on(waiter)
+            raise _all_taken(self.name, self.size, self.timeout) from None
+        except BaseException:
+            self._pass_on(waiter)
+            raise
+
+    def _pass_on(self, waiter: asyncio.Future[C | None]) -> None:
+        """What was handed to somebody who waits no more goes to the next."""
+        if waiter.done() and not waiter.cancelled():
+            handed = waiter.result()
+            if handed is None:
+                self._free_place()
+            else:
+                self.give(handed)
+
+
+def _all_taken(name: str, size: int, timeout: float) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"all {size} connections to {name} were taken for {timeout:g} seconds: "
+        "look for transactions that stay open, or raise sql_pool_size"
+    )

@@ -1,0 +1,408 @@
+"""PostgreSQL, by psycopg 3: its connections of threads, and its asynchronous ones of event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import errors
+from psycopg.pq import TransactionStatus
+from psycopg.types.string import TextLoader
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import URL
+
+from ...config import Settings
+from ...errors import WriteConflict
+from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit
+from .pool import AsyncPool, Gauges, Pool
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_log = logging.getLogger("nitro.sql")
+
+
+#: What a statement may raise: texts are encoded by the driver.
+_ERRORS = (psycopg.Error, UnicodeError)
+
+
+class _Held:
+    """A connection, and how to see whether the server has hung up."""
+
+    __slots__ = ("connection", "poll")
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.poll = select.poll()
+        self.poll.register(connection.pgconn.socket, select.POLLIN | select.POLLHUP)
+
+
+def _is_alive(held: _Held) -> bool:
+    # On an idle connection nothing is to be read, unless the server has ended it.
+    return not held.poll.poll(0) and not held.connection.closed
+
+
+def _close(held: _Held) -> None:
+    held.connection.pgconn.finish()
+
+
+class PostgresDatabase(Database):
+    """One database of a PostgreSQL server."""
+
+    def __init__(self, url: URL, configured: Settings) -> None:
+        super().__init__(url, configured)
+        self.dialect = PGDialect_psycopg(paramstyle="format")
+        self._pool: Pool[_Held] = Pool(
+            self._connect,
+            _is_alive,
+            _close,
+            size=configured.sql_pool_size,
+            timeout=configured.sql_pool_timeout,
+            name=self.name,
+        )
+        self._held: ContextVar[_Held | None] = ContextVar("nitro_postgres_transaction", default=None)
+        self._async_held: ContextVar[_Held | None] = ContextVar("nitro_postgres_async_transaction", default=None)
+        self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncPool[_Held]]] = {}
+        self._loops_lock = threading.Lock()
+
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "host": self.url.host,
+            "port": self.url.port,
+            "user": self.url.username,
+            "password": self.url.password,
+            "dbname": self.url.database,
+            "connect_timeout": max(1, round(self.settings.sql_connect_timeout)),
+            "application_name": "nitro",
+            **self.url.query,
+        }
+        said = {name: value for name, value in options.items() if value is not None}
+        said["options"] = f"{said.get('options', '')} -c timezone=UTC".strip()
+        return said
+
+    def _connect(self) -> _Held:
+        try:
+            connection = psycopg.Connection.connect(autocommit=True, **self._options())
+        except psycopg.Error as error:
+            self._lost(error, write=False)
+        connection.adapters.register_loader("jsonb", TextLoader)
+        connection.adapters.register_loader("json", TextLoader)
+        return _Held(connection)
+
+    async def _aconnect(self) -> _Held:
+        try:
+            connection = await psycopg.AsyncConnection.connect(autocommit=True, **self._options())
+        except psycopg.Error as error:
+            self._lost(error, write=False)
+        connection.adapters.register_loader("jsonb", TextLoader)
+        connection.adapters.register_loader("json", TextLoader)
+        return _Held(connection)
+
+    # --- Statements ---
+
+    def _run(self, held: _Held, sql: str, parameters: Parameters) -> Any:
+        if self.settings.sql_echo:
+            _log.info("%s %r", sql, parameters)
+        return held.connection.execute(sql, parameters)
+
+    def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        held = self._held.get()
+        taken = self._pool.take() if held is None else held
+        try:
+            return self._run(taken, sql, parameters).fetchone()
+        except _ERRORS as error:
+            self._failed(error, taken, write=held is not None)
+        finally:
+            if held is None:
+                self._give(self._pool, taken)
+
+    def fetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
+        held = self._held.get()
+        taken = self._pool.take() if held is None else held
+        try:
+            return self._run(taken, sql, parameters).fetchall()
+        except _ERRORS as error:
+            self._failed(error, taken, write=write)
+        finally:
+            if held is None:
+                self._give(self._pool, taken)
+
+    def execute(self, sql: str, parameters: Parameters) -> int:
+        held = self._held.get()
+        taken = self._pool.take() if held is None else held
+        try:
+            return self._run(taken, sql, parameters).rowcount
+        except _ERRORS as error:
+            self._failed(error, taken, write=held is None)
+        finally:
+            if held is None:
+                self._give(self._pool, taken)
+
+    def execute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+        with self.transaction():
+            held = self._held.get()
+            assert held is not None, "a transaction has a connection"
+            try:
+                with held.connection.cursor() as cursor:
+                    cursor.executemany(sql, rows)
+            except _ERRORS as error:
+                self._failed(error, held, write=False)
+
+    def copy(self, sql: str, rows: Sequence[Parameters]) -> None:
+        """Writes rows by COPY: all of them, or none."""
+        with self.transaction():
+            held = self._held.get()
+            assert held is not None, "a transaction has a connection"
+            try:
+                with held.connection.cursor() as cursor, cursor.copy(sql) as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            except _ERRORS as error:
+                self._failed(error, held, write=False)
+
+    def stream(self, sql: str, parameters: Parameters, *, size: int) -> Iterator[list[Row]]:
+        with self.transaction():
+            held = self._held.get()
+            assert held is not None, "a transaction has a connection"
+            try:
+                with held.connection.cursor(name="nitro_stream") as cursor:
+                    cursor.execute(sql, parameters)
+                    while rows := cursor.fetchmany(size):
+                        yield rows
+            except _ERRORS as error:
+                self._failed(error, held, write=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._held.get() is not None:
+            yield
+            return
+        taken = self._pool.take()
+        token = self._held.set(taken)
+        try:
+            try:
+                taken.connection.execute("BEGIN")
+            except psycopg.Error as error:
+                self._failed(error, taken, write=False)
+            try:
+                yield
+            except BaseException:
+                if not taken.connection.closed:
+                    taken.connection.rollback()
+                raise
+            try:
+                taken.connection.execute("COMMIT")
+            except _ERRORS as error:
+                self._failed(error, taken, write=True)
+        finally:
+            self._held.reset(token)
+            self._give(self._pool, taken)
+
+    # --- The same for async code ---
+
+    def _here(self) -> AsyncPool[_Held]:
+        """The pool of the running event loop."""
+        loop = asyncio.get_running_loop()
+        known = self._loops.get(id(loop))
+        if known is not None and known[0] is loop:
+            return known[1]
+        with self._loops_lock:
+            for key, (other, pool) in list(self._loops.items()):
+                if other.is_closed():
+                    # Nobody is left to use them.
+                    pool.close()
+                    del self._loops[key]
+            pool = AsyncPool(
+                self._aconnect,
+                _is_alive,
+                _close,
+                size=self.settings.sql_pool_size,
+                timeout=self.settings.sql_pool_timeout,
+                name=self.name,
+            )
+            self._loops[id(loop)] = loop, pool
+            return pool
+
+    async def _arun(self, held: _Held, sql: str, parameters: Parameters) -> Any:
+        if self.settings.sql_echo:
+            _log.info("%s %r", sql, parameters)
+        return await held.connection.execute(sql, parameters)
+
+    async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        held, pool = self._async_held.get(), self._here()
+        taken = pool.take_idle() or await pool.take() if held is None else held
+        try:
+            return await (await self._arun(taken, sql, parameters)).fetchone()
+        except _ERRORS as error:
+            self._failed(error, taken, write=held is not None)
+        finally:
+            if held is None:
+                self._give(pool, taken)
+
+    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
+        held, pool = self._async_held.get(), self._here()
+        taken = pool.take_idle() or await pool.take() if held is None else held
+        try:
+            return await (await self._arun(taken, sql, parameters)).fetchall()
+        except _ERRORS as error:
+            self._failed(error, taken, write=write)
+        finally:
+            if held is None:
+                self._give(pool, taken)
+
+    async def aexecute(self, sql: str, parameters: Parameters) -> int:
+        held, pool = self._async_held.get(), self._here()
+        taken = pool.take_idle() or await pool.take() if held is None else held
+        try:
+            return (await self._arun(taken, sql, parameters)).rowcount
+        except _ERRORS as error:
+            self._failed(error, taken, write=held is None)
+        finally:
+            if held is None:
+                self._give(pool, taken)
+
+    async def aexecute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+        async with self.atransaction():
+            held = self._async_held.get()
+            assert held is not None, "a transaction has a connection"
+            try:
+                async with held.connection.cursor() as cursor:
+                    await cursor.executemany(sql, rows)
+            except _ERRORS as error:
+                self._failed(error, held, write=False)
+
+    async def acopy(self, sql: str, rows: Sequence[Parameters]) -> None:
+        """`copy`, for async code."""
+        async with self.atransaction():
+            held = self._async_held.get()
+            assert held is not None, "a transaction has a connection"
+            try:
+                async with held.connection.cursor() as cursor, cursor.copy(sql) as copy:
+                    for row in rows:
+                        await copy.write_row(row)
+            except _ERRORS as error:
+                self._failed(error, held, write=False)
+
+    async def astream(self, sql: str, parameters: Parameters, *, size: int) -> AsyncIterator[list[Row]]:
+        async with self.atransaction():
+            held = self._async_held.get()
+            assert held is not None, "a transaction has a connection"
+            try:
+                async with held.connection.cursor(name="nitro_stream") as cursor:
+                    await cursor.execute(sql, parameters)
+                    while rows := await cursor.fetchmany(size):
+                        yield rows
+            except _ERRORS as error:
+                self._failed(error, held, write=False)
+
+    @asynccontextmanager
+    async def atransaction(self) -> AsyncIterator[None]:
+        if self._async_held.get() is not None:
+            yield
+            return
+        pool = self._here()
+        taken = await pool.take()
+        token = self._async_held.set(taken)
+        try:
+            try:
+                await taken.connection.execute("BEGIN")
+            except psycopg.Error as error:
+                self._failed(error, taken, write=False)
+            try:
+                yield
+            except BaseException:
+                if not taken.connection.closed:
+                    await taken.connection.rollback()
+                raise
+            try:
+                await taken.connection.execute("COMMIT")
+            except _ERRORS as error:
+                self._failed(error, taken, write=True)
+        finally:
+            self._async_held.reset(token)
+            self._give(pool, taken)
+
+    # --- Errors ---
+
+    def _give(self, pool: Pool[_Held] | AsyncPool[_Held], held: _Held) -> None:
+        # A cancelled task, for one, leaves a statement behind that is still running.
+        if held.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            pool.give(held)
+        else:
+            pool.drop(held)
+
+    def _failed(self, error: psycopg.Error | UnicodeError, held: _Held, *, write: bool) -> NoReturn:
+        if isinstance(error, UnicodeError):
+            raise Unfit(str(error)) from error
+        text = (error.diag.message_primary or str(error)).strip()
+        if held.connection.closed or isinstance(error, errors.OperatorIntervention):
+            self._lost(error, write=write)
+        if isinstance(error, errors.IntegrityError):
+            kinds = {
+                errors.UniqueViolation: "unique",
+                errors.ForeignKeyViolation: "foreign key",
+                errors.NotNullViolation: "not null",
+                errors.CheckViolation: "check",
+            }
+            detail = error.diag.message_detail
+            raise Clash(
+                kinds.get(type(error), "check"),
+                f"{text} ({detail})" if detail else text,
+                table=error.diag.table_name,
+                columns=[error.diag.column_name] if error.diag.column_name else (),
+                constraint=error.diag.constraint_name or "",
+            ) from error
+        if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure | errors.LockNotAvailable):
+            raise WriteConflict(f"{self.name}: {text}: nothing was written, repeat it") from error
+        if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
+            raise NoSuchTable(text) from error
+        if isinstance(error, psycopg.DataError):
+            raise Unfit(text) from error
+        raise error
+
+    # --- Connections ---
+
+    @property
+    def gauges(self) -> Gauges:
+        every = [self._pool.gauges, *(pool.gauges for loop, pool in self._loops.values() if not loop.is_closed())]
+        return Gauges(
+            sum(one.open for one in every), sum(one.idle for one in every), sum(one.waiting for one in every)
+        )
+
+    def close(self) -> None:
+        super().close()
+        self._pool.close()
+        with self._loops_lock:
+            for _, pool in self._loops.values():
+                pool.close()
+            self._loops.clear()
+
+    def _new_engine(self) -> sa.Engine:
+        return sa.create_engine(
+            self.url.set(drivername="postgresql+psycopg"),
+            pool_size=self.settings.sql_pool_size,
+            pool_timeout=self.settings.sql_pool_timeout,
+            pool_pre_ping=True,
+            echo=self.settings.sql_echo,
+            connect_args={"options": "-c timezone=UTC"},
+        )
+
+    def _new_async_engine(self) -> AsyncEngine:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        return create_async_engine(
+            self.url.set(drivername="postgresql+psycopg"),
+            pool_size=self.settings.sql_pool_size,
+            pool_timeout=self.settings.sql_pool_timeout,
+            pool_pre_ping=True,
+            echo=self.settings.sql_echo,
+            connect_args={"options": "-c timezone=UTC"},
+        )

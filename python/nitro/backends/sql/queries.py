@@ -1,0 +1,405 @@
+"""The statements of queries on one class."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import uuid
+import zlib
+from collections.abc import Callable, Mapping as Values, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from ... import _core
+from ..._core import Condition, FieldRef
+from ...entity import identity
+from ...query import Page, Query, cursor_bytes, cursor_text
+from .compiler import Clause, Compiler, Operand
+from .mapping import Mapping
+from .schema import VERSION
+from .types import Refused
+
+if TYPE_CHECKING:
+    from ...entity import Entity
+
+#: Statements of queries that are kept, for each class.
+KEPT = 500
+
+_COMPARED = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+
+#: For each kind of column, the type of values that need nothing but the column's codec.
+_EXACT: dict[str, type] = {
+    "text": str,
+    "integer": int,
+    "float": float,
+    "boolean": bool,
+    "date": datetime.date,
+    "uuid": uuid.UUID,
+    "bytes": bytes,
+}
+
+Read = Callable[[list[Any]], Any]
+
+
+class Statements:
+    """What queries on one class are as SQL."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        self.table = mapping.table
+        self._kept: dict[Any, str] = {}
+        self._by_keys: str | None = None
+        self._everything: str | None = None
+
+    # --- By keys ---
+
+    def by_keys(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
+        """The statement for the entities with these keys, and its parameters."""
+        mapping = self.mapping
+        encoded: list[Any] = []
+        for key in keys:
+            try:
+                encoded.append(mapping.key_in(key))
+            except Refused:
+                continue
+        if mapping.columns[mapping.key].kind in ("text", "integer", "uuid"):
+            compiler = mapping.compiler()
+            operand = compiler.operand(mapping.columns[mapping.key])
+            where = compiler.is_among(operand, encoded)
+            if self._by_keys is None:
+                self._by_keys = self.mapping.finished(sa.select(*mapping.selected).where(where), compiler)[0]
+            return self._by_keys, compiler.values
+        compiler = mapping.compiler()
+        parameters = [compiler.parameter(key, mapping.key_column.type) for key in encoded]
+        return self.mapping.finished(sa.select(*mapping.selected).where(mapping.key_column.in_(parameters)), compiler)
+
+    def in_order_of(self, keys: Sequence[Any], found: list[Any]) -> list[Any]:
+        """Entities in the order of their keys; once for each time that a key is asked for."""
+        by_key: dict[Any, Any] = {}
+        for entity in found:
+            by_key[identity(entity)] = entity
+        return [by_key[key] for key in keys if key in by_key]
+
+    # --- Selecting ---
+
+    def everything(self) -> tuple[str, list[Any]]:
+        """The statement for every entity of the class."""
+        if self._everything is None:
+            statement = sa.select(*self.mapping.selected).order_by(*self._by_key(self.mapping.compiler()))
+            self._everything = self.mapping.finished(statement, self.mapping.compiler())[0]
+        return self._everything, []
+
+    def select(self, query: Query[Any]) -> tuple[str, list[Any]]:
+        """The statement for what a query finds, and its parameters."""
+        shape = self._shape(query)
+        if shape is not None:
+            form, values = shape
+            sql = self._kept.get(form)
+            if sql is not None:
+                return sql, values
+        compiler = self.mapping.compiler()
+        statement = self._cut(self._ordered(self._where(sa.select(*self.mapping.selected), query, compiler), query, compiler), query, compiler)
+        sql, parameters = self.mapping.finished(statement, compiler)
+        if shape is not None and len(parameters) == len(shape[1]):
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[shape[0]] = sql
+        return sql, parameters
+
+    def count(self, query: Query[Any]) -> tuple[str, list[Any]]:
+        """The statement for how many a query finds."""
+        compiler = self.mapping.compiler()
+        if query._limit is None and not query._offset:
+            counted = sa.select(sa.func.count()).select_from(self.table)
+            return self.mapping.finished(self._where(counted, query, compiler), compiler)
+        inner = self._cut(self._where(sa.select(self.mapping.key_column), query, compiler), query, compiler)
+        return self.mapping.finished(sa.select(sa.func.count()).select_from(inner.subquery()), compiler)
+
+    def _where(self, statement: Any, query: Query[Any], compiler: Compiler) -> Any:
+        for condition in query._conditions:
+            statement = statement.where(compiler.condition(condition))
+        return statement
+
+    def _by_key(self, compiler: Compiler) -> list[Clause]:
+        return [compiler.operand(self.mapping.columns[self.mapping.key]).clause.asc()]
+
+    def _ordered(self, statement: Any, query: Query[Any], compiler: Compiler) -> Any:
+        clauses = [clause for ordering in query._order for clause in compiler.ordering(ordering)]
+        if not any(ordering.field._path == (self.mapping.key,) for ordering in query._order):
+            clauses += self._by_key(compiler)
+        return statement.order_by(*clauses)
+
+    def _cut(self, statement: Any, query: Query[Any], compiler: Compiler) -> Any:
+        if query._limit is not None:
+            statement = statement.limit(compiler.parameter(min(query._limit, 2**63 - 1), sa.BigInteger()))
+        if query._offset:
+            statement = statement.offset(compiler.parameter(min(query._offset, 2**63 - 1), sa.BigInteger()))
+        return statement
+
+    # --- Statements by the shape of a query ---
+
+    def _shape(self, query: Query[Any]) -> tuple[Any, list[Any]] | None:
+        """What the statement of a query depends on, and its parameters; None where that is not so simple."""
+        values: list[Any] = []
+        parts: list[Any] = []
+        try:
+            for condition in query._conditions:
+                part = self._shape_of(condition, values)
+                if part is None:
+                    return None
+                parts.append(part)
+        except Refused:
+            return None
+        order = tuple((ordering.field._path, ordering.descending) for ordering in query._order)
+        if query._limit is not None:
+            values.append(min(query._limit, 2**63 - 1))
+        if query._offset:
+            values.append(min(query._offset, 2**63 - 1))
+        return (tuple(parts), order, query._limit is not None, query._offset != 0), values
+
+    def _shape_of(self, condition: Condition, values: list[Any]) -> Any:
+        operator, operands = condition.operator, condition.operands
+        if operator in _COMPARED:
+            field, value = operands
+            (name, *inner) = field._path
+            if inner:
+                return None
+            column = self.mapping.columns[name]
+            kind = column.kind
+            if type(value) is not _EXACT.get(kind):
+                if kind == "float" and type(value) is int and -(2**53) <= value <= 2**53:
+                    value = float(value)
+                elif kind == "enum" and type(value) is column.annotation:
+                    pass
+                elif kind == "moment" and type(value) is datetime.datetime and value.tzinfo is not None:
+                    pass
+                elif kind == "decimal" and type(value) is decimal.Decimal and self.mapping.database.dialect.name != "sqlite":
+                    pass
+                else:
+                    return None
+            elif (kind == "integer" and not -(2**63) <= value < 2**63) or (kind == "float" and value != value):
+                return None
+            encode = self.mapping.encoders[name]
+            values.append(value if encode is None else encode(value))
+            return operator, name
+        if operator in ("and", "or", "not"):
+            parts = [self._shape_of(operand, values) for operand in operands]
+            return None if None in parts else (operator, *parts)
+        return None
+
+    # --- Pages ---
+
+    def page(self, query: Query[Any], limit: int, after: str | None) -> tuple[str, list[Any]]:
+        """The statement for one entity more than a page has.
+
+        Raises:
+            ValueError: If `after` is no cursor of this query.
+        """
+        compiler = self.mapping.compiler()
+        statement = self._where(sa.select(*self.mapping.selected), query, compiler)
+        statement = self._ordered(statement, query, compiler)
+        if after is None:
+            return self.mapping.finished(self._cut(statement, query.limit(limit + 1), compiler), compiler)
+        reached = self._reached(query, after)
+        statement = statement.where(self._beyond(query, reached, compiler))
+        return self.mapping.finished(self._cut(statement, query.limit(limit + 1).offset(0), compiler), compiler)
+
+    def paged(self, query: Query[Any], found: list[Any], limit: int, total: int | None) -> Page[Any]:
+        """A page of what `page` found."""
+        cursor = self._cursor(query, found[limit - 1]) if len(found) > limit else None
+        return Page(found[:limit], cursor, total)
+
+    def _signature(self, query: Query[Any]) -> str:
+        return f"{zlib.crc32(repr(query._order).encode(errors='surrogatepass')):x}"
+
+    def _cursor(self, query: Query[Any], entity: Entity) -> str:
+        places = [_core.value_at(entity, ordering.field) for ordering in query._order]
+        written = [_written(place) for place in (*places, identity(entity))]
+        return cursor_text(json.dumps([self._signature(query), *written]).encode())
+
+    def _reached(self, query: Query[Any], after: str) -> list[Any]:
+        wrong = ValueError("after takes the next_cursor of a page of the same query, in the same order")
+        try:
+            signature, *written = json.loads(cursor_bytes(after))
+            places = [_read(place) for place in written]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise ValueError(f"after takes the next_cursor of a page, got {after!r}") from None
+        if signature != self._signature(query) or len(places) != len(query._order) + 1:
+            raise wrong
+        return places
+
+    def _beyond(self, query: Query[Any], reached: list[Any], compiler: Compiler) -> Clause:
+        """What comes after a place in the order: later in the first field, or equal there and later in the next."""
+        fields = [(ordering.field, ordering.descending) for ordering in query._order]
+        if not any(field._path == (self.mapping.key,) for field, _ in fields):
+            fields.append((FieldRef(query._class, (self.mapping.key,), None), False))
+        clause: Clause = sa.false()
+        for (field, down), place in reversed(list(zip(fields, reached, strict=False))):
+            operand = compiler._of_table(field)
+            is_null = operand.clause.is_(None)
+            if place is None:
+                later: Clause = sa.false() if down else operand.clause.is_not(None)
+                equal: Clause = is_null
+            else:
+                later = self._compared(operand, "lt" if down else "gt", place, compiler)
+                if down and operand.nullable:
+                    later = later | is_null
+                equal = self._compared(operand, "eq", place, compiler)
+            clause = later | (equal & clause)
+        return clause
+
+    def _compared(self, operand: Operand, operator: str, place: Any, compiler: Compiler) -> Clause:
+        return compiler._compare(None, operand, operator, place)  # type: ignore[arg-type]
+
+    # --- Changing ---
+
+    def _matching(self, query: Query[Any], compiler: Compiler) -> list[Clause]:
+        """What a row must fulfil for a query to find it."""
+        if query._limit is None and not query._offset:
+            return [compiler.condition(condition) for condition in query._conditions]
+        inner = self._where(sa.select(self.mapping.key_column), query, compiler)
+        inner = self._cut(self._ordered(inner, query, compiler), query, compiler)
+        return [self.mapping.key_column.in_(inner)]
+
+    def delete(self, query: Query[Any]) -> tuple[str, list[Any]]:
+        """The statement that deletes what a query finds."""
+        compiler = self.mapping.compiler()
+        return self.mapping.finished(sa.delete(self.table).where(*self._matching(query, compiler)), compiler)
+
+    def update(self, query: Query[Any], values: Values[str, Any]) -> tuple[str, list[Any]] | None:
+        """The statement that gives what a query finds new values; None where the class wants to see each entity.
+
+        Raises:
+            pydantic.ValidationError: If a value is not valid.
+        """
+        mapping = self.mapping
+        entity_class: Any = mapping.entity_class
+        decorators = entity_class.__pydantic_decorators__
+        if decorators.model_validators or decorators.root_validators or mapping.key in values or not values:
+            return None
+        assignments: dict[Any, Any] = {}
+        compiler = mapping.compiler()
+        blank = entity_class.model_construct()
+        for name, value in values.items():
+            valid = entity_class.__pydantic_validator__.validate_assignment(blank.__copy__(), name, value)
+            given = mapping.value_in(name, valid.__dict__[name])
+            assignments[self.table.columns[name]] = self._given(compiler, name, given)
+        if mapping.versioned:
+            assignments[self.table.columns[VERSION]] = self.table.columns[VERSION] + 1
+        statement = sa.update(self.table).values(assignments).where(*self._matching(query, compiler))
+        return self.mapping.finished(statement, compiler)
+
+    def _given(self, compiler: Compiler, name: str, value: Any) -> Any:
+        column = self.mapping.columns[name]
+        if column.kind == "json" and compiler.dialect == "postgresql":
+            return sa.cast(compiler.parameter(value, sa.String()), postgresql.JSONB())
+        return compiler.parameter(value, column.type)
+
+    # --- Summing up ---
+
+    def aggregate(
+        self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...]
+    ) -> tuple[str, list[Any], Read] | None:
+        """The statement that sums up, its parameters and how its rows are read; None where SQL does not do it."""
+        sqlite = self.mapping.database.dialect.name == "sqlite"
+        if any(len(by._path) > 1 or self.mapping.columns[by._path[0]].kind == "json" for by in group_by):
+            return None
+        if field is not None and (len(field._path) > 1 or query._limit is not None or query._offset):
+            return None
+        if query._limit is not None or query._offset:
+            return None
+        compiler = self.mapping.compiler()
+        wanted: list[Any] = []
+        if field is not None:
+            column = self.mapping.columns[field._path[0]]
+            kind = column.kind
+            plain: Any = self.table.columns[column.name]
+            if function in ("sum", "avg"):
+                if kind not in ("integer", "float", "decimal"):
+                    return None
+                total: Any = sa.func.sum(plain)
+                if sqlite and kind == "decimal":
+                    total = sa.func.nitro_sum(plain)
+                elif sqlite and kind == "integer":
+                    # The sum of SQLite's integers stops at 64 bits.
+                    return None
+                wanted = [total, sa.func.count(plain)]
+            elif function in ("min", "max"):
+                if kind not in ("integer", "float", "text", "date", "moment", "naive", "time", "decimal"):
+                    return None
+                if sqlite and kind == "decimal":
+                    return None
+                clause = compiler.operand(column).clause
+                wanted = [getattr(sa.func, function)(clause)]
+            else:
+                return None
+        else:
+            wanted = [sa.func.count()]
+        groups = [self.table.columns[by._path[0]] for by in group_by]
+        statement = self._where(sa.select(*groups, *wanted).select_from(self.table), query, compiler)
+        sql, parameters = self.mapping.finished(statement.group_by(*groups) if groups else statement, compiler)
+        names = [by._path[0] for by in group_by]
+
+        def result(values: Sequence[Any]) -> Any:
+            if field is None:
+                return values[0]
+            name = field._path[0]
+            if function in ("min", "max"):
+                return self.mapping.value_out(name, values[0])
+            total, count = values
+            if total is None:
+                return 0 if function == "sum" else None
+            kind = self.mapping.columns[name].kind
+            total = {"integer": int, "float": float, "decimal": decimal.Decimal}[kind](total)
+            return total if function == "sum" else total / count
+
+        def read(rows: list[Any]) -> Any:
+            if not names:
+                return result(rows[0])
+            found: dict[Any, Any] = {}
+            for row in rows:
+                keys = tuple(self.mapping.value_out(name, value) for name, value in zip(names, row, strict=False))
+                found[keys[0] if len(keys) == 1 else keys] = result(row[len(names) :])
+            return found
+
+        return sql, parameters, read
+
+
+# --- Values in cursors --------------------------------------------------------------------------------------------
+
+
+def _written(value: Any) -> Any:
+    """A value as JSON that says what it is."""
+    import enum
+
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if value is None or isinstance(value, str | bool):
+        return value
+    for name, (class_, write, _) in _WRITERS.items():
+        if isinstance(value, class_):
+            return {name: write(value)}
+    raise ValueError(f"a page cannot go on after {value!r}")
+
+
+def _read(written: Any) -> Any:
+    if not isinstance(written, dict):
+        return written
+    ((name, text),) = written.items()
+    return _WRITERS[name][2](text)
+
+
+_WRITERS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "i": (int, str, int),
+    "f": (float, float.hex, float.fromhex),
+    "n": (decimal.Decimal, str, decimal.Decimal),
+    "m": (datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),
+    "d": (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat),
+    "t": (datetime.time, datetime.time.isoformat, datetime.time.fromisoformat),
+    "s": (datetime.timedelta, lambda value: [value.days, value.seconds, value.microseconds], lambda parts: datetime.timedelta(*parts)),
+    "u": (uuid.UUID, str, uuid.UUID),
+    "b": (bytes, bytes.hex, bytes.fromhex),
+}

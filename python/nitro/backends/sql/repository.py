@@ -1,0 +1,513 @@
+"""`SQLModelBackend`: any entity on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping as Values, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+from ... import _core, changes
+from ..._core import FieldRef
+from ...entity import Entity, identity, validate_changes
+from ...errors import ConstraintViolation, EntityNotFound, SchemaMismatch, StaleEntityError, UniqueViolation
+from ...query import Page, Query
+from ...repository import Capabilities, Repository, Ttl
+from .database import Clash, Database, NoSuchTable, Row, Unfit, database
+from .mapping import FIRST, Mapping
+from .queries import Statements
+from .types import Refused
+
+E = TypeVar("E", bound=Entity)
+
+#: What is to be done to store an entity: the statement, its parameters, the version afterwards, the stored key, and
+#: whether the database gives the key.
+_Saving = tuple[str, list[Any], int, Any, bool]
+
+_REFUSALS = (Clash, Unfit, NoSuchTable)
+
+#: Entities that are read at a time where a result is read bit by bit.
+STREAMED = 1000
+
+
+class SQLModelBackend(Repository):
+    """Entities in the tables of SQLite or PostgreSQL.
+
+    Args:
+        url: Where, as `sqlite:///shop.db` or `postgresql://user:password@host/name`; None stands for what
+            `nitro.configure(sql_url=...)` or NITRO_SQL_URL says, by default `sqlite:///nitro.db`.
+
+    Raises:
+        ConfigurationError: When it is used first, if the URL is none, or its driver is not installed.
+    """
+
+    capabilities = Capabilities(
+        versions=True, unique=True, ordering=True, paths=True, locks=True, transactions=True
+    )
+
+    def __init__(self, url: str | None = None) -> None:
+        self._url = url
+        self._database: Database | None = None
+        self._mappings: dict[type, tuple[Any, Mapping]] = {}
+        self._statements: dict[type, Statements] = {}
+        self._making = threading.RLock()
+
+    @property
+    def database(self) -> Database:
+        """Where the entities are."""
+        known = self._database
+        if known is None:
+            known = self._database = database(self._url)
+        return known
+
+    def _mapping(self, entity_class: type[Entity]) -> Mapping:
+        known = self._mappings.get(entity_class)
+        if known is not None and known[0] is entity_class.__pydantic_validator__:
+            return known[1]
+        with self._making:
+            made = Mapping(entity_class, self.database, type(self).__name__)
+            self._mappings[entity_class] = entity_class.__pydantic_validator__, made
+            return made
+
+    def _queries(self, entity_class: type[Entity]) -> Statements:
+        mapping = self._mapping(entity_class)
+        known = self._statements.get(entity_class)
+        if known is None or known.mapping is not mapping:
+            known = self._statements[entity_class] = Statements(mapping)
+        return known
+
+    # --- One entity ---
+
+    def get(self, entity_class: type[E], key: Any) -> E | None:
+        mapping = self._mapping(entity_class)
+        try:
+            row = mapping.database.fetch_one(mapping.get_sql, (mapping.key_in(key),))
+        except (Refused, Unfit):
+            return None
+        except NoSuchTable as error:
+            mapping.mismatch(error)
+        return None if row is None else mapping.entity(row)
+
+    async def aget(self, entity_class: type[E], key: Any) -> E | None:
+        mapping = self._mapping(entity_class)
+        try:
+            row = await mapping.database.afetch_one(mapping.get_sql, (mapping.key_in(key),))
+        except (Refused, Unfit):
+            return None
+        except NoSuchTable as error:
+            mapping.mismatch(error)
+        return None if row is None else mapping.entity(row)
+
+    def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        mapping = self._mapping(type(entity))
+        saving = self._saving(mapping, entity, ttl)
+        if saving is None:
+            return
+        sql, parameters, version, key, numbered = saving
+        store = mapping.database
+        try:
+            if numbered:
+                mapping.number(entity, store.fetch_all(sql, parameters, write=True))
+            elif not store.execute(sql, parameters):
+                self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, (mapping.key_in(key),)))
+        except _REFUSALS as error:
+            where = mapping.holder(entity, error)
+            self._refused(mapping, entity, error, None if where is None else store.fetch_one(*where))
+        _core.accept_changes(entity, version)
+
+    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        mapping = self._mapping(type(entity))
+        saving = self._saving(mapping, entity, ttl)
+        if saving is None:
+            return
+        sql, parameters, version, key, numbered = saving
+        store = mapping.database
+        try:
+            if numbered:
+                mapping.number(entity, await store.afetch_all(sql, parameters, write=True))
+            elif not await store.aexecute(sql, parameters):
+                found = await store.afetch_one(mapping.version_sql, (mapping.key_in(key),))
+                self._stale(mapping, entity, key, found)
+        except _REFUSALS as error:
+            where = mapping.holder(entity, error)
+            self._refused(mapping, entity, error, None if where is None else await store.afetch_one(*where))
+        _core.accept_changes(entity, version)
+
+    def _saving(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> _Saving | None:
+        """How to store an entity; None where nothing changed."""
+        if ttl is not ... or mapping.entity_class.__nitro_ttl__ is not None:
+            self.check_save(mapping.entity_class, ttl)
+        version = _core.version(entity)
+        if not version:
+            if _core.is_changed(entity):
+                validate_changes(entity)
+            sql, row, numbered = mapping.insert(entity)
+            return sql, row, FIRST, None, numbered
+        if not _core.is_changed(entity):
+            return None
+        validate_changes(entity)
+        changed = _core.changes(entity)
+        key = changed[mapping.key][0] if mapping.key in changed else identity(entity)
+        sql, row = mapping.update(entity, tuple(changed), key, version)
+        return sql, row, version + 1, key, False
+
+    def delete(self, entity: Entity) -> None:
+        mapping = self._mapping(type(entity))
+        key, parameters = self._deleting(mapping, entity)
+        try:
+            if not mapping.database.execute(mapping.delete_sql, parameters):
+                found = mapping.database.fetch_one(mapping.version_sql, parameters[:1])
+                self._not_deleted(mapping, entity, key, found)
+        except _REFUSALS as error:
+            self._refused(mapping, entity, error, None)
+        changes.saved(entity, 0)
+
+    async def adelete(self, entity: Entity) -> None:
+        mapping = self._mapping(type(entity))
+        key, parameters = self._deleting(mapping, entity)
+        try:
+            if not await mapping.database.aexecute(mapping.delete_sql, parameters):
+                found = await mapping.database.afetch_one(mapping.version_sql, parameters[:1])
+                self._not_deleted(mapping, entity, key, found)
+        except _REFUSALS as error:
+            self._refused(mapping, entity, error, None)
+        changes.saved(entity, 0)
+
+    def _deleting(self, mapping: Mapping, entity: Entity) -> tuple[Any, tuple[Any, ...]]:
+        version, key = _core.version(entity), _core.original(entity, mapping.key)
+        if not version:
+            raise EntityNotFound(mapping.entity_class, key)
+        stored = mapping.key_in(key)
+        return key, (stored, version) if mapping.versioned else (stored,)
+
+    def _not_deleted(self, mapping: Mapping, entity: Entity, key: Any, found: Row | None) -> NoReturn:
+        if found is None:
+            raise EntityNotFound(mapping.entity_class, key)
+        self._stale(mapping, entity, key, found)
+
+    def refresh(self, entity: Entity) -> None:
+        key = _core.original(entity, type(entity).__nitro_key__)
+        self._renew(entity, key, self.get(type(entity), key))
+
+    async def arefresh(self, entity: Entity) -> None:
+        key = _core.original(entity, type(entity).__nitro_key__)
+        self._renew(entity, key, await self.aget(type(entity), key))
+
+    def _renew(self, entity: Entity, key: Any, fresh: Entity | None) -> None:
+        if fresh is None or not _core.version(entity):
+            raise EntityNotFound(type(entity), key)
+        changes.renew(entity, fresh)
+
+    # --- Many ---
+
+    def get_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        wanted = list(keys)
+        statements = self._queries(entity_class)
+        sql, parameters = statements.by_keys(wanted)
+        return statements.in_order_of(wanted, self._fetched(statements.mapping, sql, parameters))
+
+    async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        wanted = list(keys)
+        statements = self._queries(entity_class)
+        sql, parameters = statements.by_keys(wanted)
+        return statements.in_order_of(wanted, await self._afetched(statements.mapping, sql, parameters))
+
+    def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        """Stores many entities: all of them, or none."""
+        listed = _distinct(entities)
+        done: list[tuple[Entity, int]] = []
+        with self.database.transaction():
+            for mapping, members in self._batches(listed, ttl):
+                if len(members) == 1:
+                    self._save_in(mapping, members[0], ttl, done)
+                    continue
+                sql, rows, copied = mapping.insert_all(members)
+                try:
+                    if copied:
+                        mapping.database.copy(sql, rows)  # type: ignore[attr-defined]
+                    else:
+                        mapping.database.execute_many(sql, rows)
+                except _REFUSALS as error:
+                    self._refused_among(mapping, members, error)
+                done += [(entity, FIRST) for entity in members]
+        for entity, version in done:
+            _core.accept_changes(entity, version)
+
+    def _save_in(self, mapping: Mapping, entity: Entity, ttl: Ttl, done: list[tuple[Entity, int]]) -> None:
+        """Stores one of many; that it is stored is told to the entity when all are."""
+        saving = self._saving(mapping, entity, ttl)
+        if saving is None:
+            return
+        sql, parameters, version, key, numbered = saving
+        store = mapping.database
+        try:
+            if numbered:
+                mapping.number(entity, store.fetch_all(sql, parameters, write=True))
+            elif not store.execute(sql, parameters):
+                self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, (mapping.key_in(key),)))
+        except _REFUSALS as error:
+            self._refused(mapping, entity, error, None)
+        done.append((entity, version))
+
+    async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        """`save_all`, for async code."""
+        listed = _distinct(entities)
+        done: list[tuple[Entity, int]] = []
+        async with self.database.atransaction():
+            for mapping, members in self._batches(listed, ttl):
+                store = mapping.database
+                if len(members) == 1:
+                    saving = self._saving(mapping, members[0], ttl)
+                    if saving is None:
+                        continue
+                    sql, parameters, version, key, numbered = saving
+                    try:
+                        if numbered:
+                            mapping.number(members[0], await store.afetch_all(sql, parameters, write=True))
+                        elif not await store.aexecute(sql, parameters):
+                            found = await store.afetch_one(mapping.version_sql, (mapping.key_in(key),))
+                            self._stale(mapping, members[0], key, found)
+                    except _REFUSALS as error:
+                        self._refused(mapping, members[0], error, None)
+                    done.append((members[0], version))
+                    continue
+                sql, rows, copied = mapping.insert_all(members)
+                try:
+                    if copied:
+                        await store.acopy(sql, rows)  # type: ignore[attr-defined]
+                    else:
+                        await store.aexecute_many(sql, rows)
+                except _REFUSALS as error:
+                    self._refused_among(mapping, members, error)
+                done += [(entity, FIRST) for entity in members]
+        for entity, version in done:
+            _core.accept_changes(entity, version)
+
+    def _batches(self, entities: list[Entity], ttl: Ttl) -> Iterator[tuple[Mapping, list[Entity]]]:
+        """New entities of one class that follow one another, together; every other one by itself."""
+        batch: list[Entity] = []
+        for entity in entities:
+            mapping = self._mapping(type(entity))
+            alone = bool(_core.version(entity)) or (mapping.numbered and identity(entity) is None)
+            if batch and (alone or type(entity) is not type(batch[0])):
+                yield self._mapping(type(batch[0])), batch
+                batch = []
+            if alone:
+                yield mapping, [entity]
+                continue
+            if not batch and (ttl is not ... or mapping.entity_class.__nitro_ttl__ is not None):
+                self.check_save(mapping.entity_class, ttl)
+            if _core.is_changed(entity):
+                validate_changes(entity)
+            batch.append(entity)
+        if batch:
+            yield self._mapping(type(batch[0])), batch
+
+    # --- Queries ---
+
+    def _fetched(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        try:
+            return mapping.entities(mapping.database.fetch_all(sql, parameters))
+        except NoSuchTable as error:
+            mapping.mismatch(error)
+
+    async def _afetched(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        try:
+            return mapping.entities(await mapping.database.afetch_all(sql, parameters))
+        except NoSuchTable as error:
+            mapping.mismatch(error)
+
+    def _rows(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        try:
+            return mapping.database.fetch_all(sql, parameters)
+        except NoSuchTable as error:
+            mapping.mismatch(error)
+
+    async def _arows(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        try:
+            return await mapping.database.afetch_all(sql, parameters)
+        except NoSuchTable as error:
+            mapping.mismatch(error)
+
+    def select(self, query: Query[E]) -> list[E]:
+        statements = self._queries(query._class)
+        if query._in_memory:
+            return query.among(self._fetched(statements.mapping, *statements.everything()))
+        return self._fetched(statements.mapping, *statements.select(query))
+
+    async def aselect(self, query: Query[E]) -> list[E]:
+        statements = self._queries(query._class)
+        if query._in_memory:
+            return query.among(await self._afetched(statements.mapping, *statements.everything()))
+        return await self._afetched(statements.mapping, *statements.select(query))
+
+    def count(self, query: Query[Any]) -> int:
+        if query._in_memory:
+            return len(self.select(query))
+        statements = self._queries(query._class)
+        return self._rows(statements.mapping, *statements.count(query))[0][0]
+
+    async def acount(self, query: Query[Any]) -> int:
+        if query._in_memory:
+            return len(await self.aselect(query))
+        statements = self._queries(query._class)
+        return (await self._arows(statements.mapping, *statements.count(query)))[0][0]
+
+    def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        if query._in_memory:
+            return super().page(query, limit, after, total)
+        statements = self._queries(query._class)
+        found = self._fetched(statements.mapping, *statements.page(query, limit, after))
+        count = self.count(query.limit(None).offset(0)) if total else None
+        return statements.paged(query, found, limit, count)
+
+    async def apage(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        if query._in_memory:
+            return super().page(query, limit, after, total)
+        statements = self._queries(query._class)
+        found = await self._afetched(statements.mapping, *statements.page(query, limit, after))
+        count = await self.acount(query.limit(None).offset(0)) if total else None
+        return statements.paged(query, found, limit, count)
+
+    def delete_all(self, query: Query[Any]) -> int:
+        if query._in_memory:
+            return super().delete_all(query)
+        mapping = self._queries(query._class).mapping
+        try:
+            return mapping.database.execute(*self._queries(query._class).delete(query))
+        except _REFUSALS as error:
+            self._refused_query(mapping, error)
+
+    async def adelete_all(self, query: Query[Any]) -> int:
+        if query._in_memory:
+            return super().delete_all(query)
+        mapping = self._queries(query._class).mapping
+        try:
+            return await mapping.database.aexecute(*self._queries(query._class).delete(query))
+        except _REFUSALS as error:
+            self._refused_query(mapping, error)
+
+    def update_all(self, query: Query[Any], values: Values[str, Any]) -> int:
+        statements = self._queries(query._class)
+        update = None if query._in_memory else statements.update(query, values)
+        if update is None:
+            with self.database.transaction():
+                return super().update_all(query, values)
+        try:
+            return statements.mapping.database.execute(*update)
+        except _REFUSALS as error:
+            self._refused_query(statements.mapping, error)
+
+    async def aupdate_all(self, query: Query[Any], values: Values[str, Any]) -> int:
+        statements = self._queries(query._class)
+        update = None if query._in_memory else statements.update(query, values)
+        if update is None:
+            async with self.database.atransaction():
+                found = await self.aselect(query)
+                for entity in found:
+                    for name, value in values.items():
+                        setattr(entity, name, value)
+                    await self.asave(entity)
+                return len(found)
+        try:
+            return await statements.mapping.database.aexecute(*update)
+        except _REFUSALS as error:
+            self._refused_query(statements.mapping, error)
+
+    def aggregate(
+        self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
+    ) -> Any:
+        statements = self._queries(query._class)
+        summing = None if query._in_memory else statements.aggregate(query, function, field, group_by)
+        if summing is None:
+            return super().aggregate(query, function, field, group_by)
+        sql, parameters, read = summing
+        return read(self._rows(statements.mapping, sql, parameters))
+
+    async def aaggregate(
+        self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
+    ) -> Any:
+        statements = self._queries(query._class)
+        summing = None if query._in_memory else statements.aggregate(query, function, field, group_by)
+        if summing is None:
+            return super().aggregate(query, function, field, group_by)
+        sql, parameters, read = summing
+        return read(await self._arows(statements.mapping, sql, parameters))
+
+    def explain(self, query: Query[Any]) -> str:
+        statements = self._queries(query._class)
+        sql, parameters = statements.select(query)
+        mapping = statements.mapping
+        prefix = "EXPLAIN QUERY PLAN " if mapping.database.dialect.name == "sqlite" else "EXPLAIN "
+        rows = self._rows(mapping, prefix + sql, parameters)
+        return "\n".join([sql, *(str(row[-1]) for row in rows)])
+
+    # --- Locks, and tests ---
+
+    @contextmanager
+    def locked(self, entity_class: type[E], key: Any) -> Iterator[E]:
+        """The entity with this key, in a transaction during which nobody else can save it."""
+        mapping = self._mapping(entity_class)
+        with mapping.database.transaction():
+            row = mapping.database.fetch_one(mapping.lock_sql, (mapping.key_in(key),))
+            if row is None:
+                raise EntityNotFound(entity_class, key)
+            yield mapping.entity(row)
+
+    def clear(self, entity_class: type[Entity] | None = None) -> None:
+        """Deletes every entity of a class, or of every class that was used here."""
+        classes = list(self._mappings) if entity_class is None else [entity_class]
+        for known in classes:
+            mapping = self._mapping(known)
+            mapping.database.execute(f"DELETE FROM {mapping.quoted}", ())
+
+    # --- What went wrong ---
+
+    def _stale(self, mapping: Mapping, entity: Entity, key: Any, found: Row | None) -> NoReturn:
+        stored = None if found is None else found[0]
+        raise StaleEntityError(
+            mapping.entity_class, key, expected_version=_core.version(entity), stored_version=stored
+        )
+
+    def _refused(
+        self, mapping: Mapping, entity: Entity, error: Clash | Unfit | NoSuchTable, found: Row | None
+    ) -> NoReturn:
+        if isinstance(error, NoSuchTable):
+            mapping.mismatch(error)
+        if isinstance(error, Unfit):
+            mapping.unfit(entity, str(error))
+        names = mapping.clashing(error)
+        if error.kind == "unique" and names:
+            values = tuple(getattr(entity, name) for name in names)
+            other = None if found is None else mapping.value_out(mapping.key, found[0])
+            raise UniqueViolation(
+                mapping.entity_class, ", ".join(names), values[0] if len(values) == 1 else values, other
+            ) from error
+        raise ConstraintViolation(mapping.entity_class, identity(entity), error.reason) from error
+
+    def _refused_among(
+        self, mapping: Mapping, entities: list[Entity], error: Clash | Unfit | NoSuchTable
+    ) -> NoReturn:
+        """Finds out which one of many was refused, as far as the entities themselves tell."""
+        if isinstance(error, Unfit):
+            for entity in entities:
+                mapping.check_fit(entity)
+        if isinstance(error, Clash) and error.kind == "unique":
+            names = mapping.clashing(error)
+            seen: set[Any] = set()
+            for entity in entities:
+                values = tuple(getattr(entity, name) for name in names)
+                if names and (values in seen or mapping.detail_names(error, values)):
+                    self._refused(mapping, entity, error, None)
+                seen.add(values)
+        self._refused(mapping, entities[0], error, None)
+
+    def _refused_query(self, mapping: Mapping, error: Clash | Unfit | NoSuchTable) -> NoReturn:
+        if isinstance(error, NoSuchTable):
+            mapping.mismatch(error)
+        reason = error.reason if isinstance(error, Clash) else str(error)
+        raise ConstraintViolation(mapping.entity_class, "of a query", reason) from error
+
+
+def _distinct(entities: Iterable[Entity]) -> list[Entity]:
+    return list({id(entity): entity for entity in entities}.values())

@@ -1,0 +1,370 @@
+"""SQLite, by the sqlite3 module of the standard library.
+
+A file is in WAL mode, so readers and the one writer do not wait for each other. A database in memory has one connection,
+which everybody takes in turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
+
+from ...config import Settings
+from ...errors import BackendUnavailable, WriteConflict
+from . import sqlite_functions
+from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit
+from .pool import Gauges, Pool
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
+
+_CACHED_STATEMENTS = 512
+#: Seconds to wait for another process that is writing.
+_BUSY = 30.0
+
+_CLASHES = (
+    (re.compile(r"UNIQUE constraint failed: (?:index '(?P<index>.*)'|(?P<columns>.*))"), "unique"),
+    (re.compile(r"NOT NULL constraint failed: (?P<columns>.*)"), "not null"),
+    (re.compile(r"CHECK constraint failed: (?P<index>.*)"), "check"),
+    (re.compile(r"FOREIGN KEY constraint failed"), "foreign key"),
+)
+
+
+class SqliteDatabase(Database):
+    """One file of SQLite, or one database in memory."""
+
+    def __init__(self, url: URL, configured: Settings) -> None:
+        super().__init__(url, configured)
+        self.dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
+        name = url.database or ":memory:"
+        self.in_memory = name == ":memory:" or "mode=memory" in name or url.query.get("mode") == "memory"
+        self._pool: Pool[sqlite3.Connection] = Pool(
+            self._connect,
+            _always,
+            sqlite3.Connection.close,
+            size=1 if self.in_memory else configured.sql_pool_size,
+            timeout=configured.sql_pool_timeout,
+            name=self.name,
+        )
+        self._held: ContextVar[sqlite3.Connection | None] = ContextVar("nitro_sqlite_transaction", default=None)
+        self._worker: ThreadPoolExecutor | None = None
+
+    def _connect(self) -> sqlite3.Connection:
+        arguments, options = self.dialect.create_connect_args(self.url)
+        try:
+            connection = sqlite3.connect(
+                *arguments,
+                **{
+                    "timeout": _BUSY,
+                    **options,
+                    "isolation_level": None,
+                    "check_same_thread": False,
+                    "cached_statements": _CACHED_STATEMENTS,
+                },
+            )
+            connection.execute("PRAGMA foreign_keys = ON")
+            if not self.in_memory:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error as error:
+            raise BackendUnavailable(
+                f"{self.name} cannot be opened ({error}): see whether its directory exists and can be written"
+            ) from error
+        sqlite_functions.install(connection)
+        if self.settings.sql_echo:
+            connection.set_trace_callback(_echo)
+        return connection
+
+    # --- Statements ---
+
+    def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        held = self._held.get()
+        connection = self._pool.take() if held is None else held
+        try:
+            return connection.execute(sql, parameters).fetchone()
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            self._failed(error)
+        finally:
+            if held is None:
+                self._pool.give(connection)
+
+    def fetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002
+        held = self._held.get()
+        connection = self._pool.take() if held is None else held
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            self._failed(error)
+        finally:
+            if held is None:
+                self._pool.give(connection)
+
+    def execute(self, sql: str, parameters: Parameters) -> int:
+        held = self._held.get()
+        connection = self._pool.take() if held is None else held
+        try:
+            return connection.execute(sql, parameters).rowcount
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            self._failed(error)
+        finally:
+            if held is None:
+                self._pool.give(connection)
+
+    def execute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+        with self.transaction():
+            connection = self._held.get()
+            assert connection is not None, "a transaction has a connection"
+            try:
+                connection.executemany(sql, rows)
+            except (sqlite3.Error, OverflowError, UnicodeError) as error:
+                self._failed(error)
+
+    def stream(self, sql: str, parameters: Parameters, *, size: int) -> Iterator[list[Row]]:
+        held = self._held.get()
+        connection = self._pool.take() if held is None else held
+        try:
+            cursor = connection.execute(sql, parameters)
+            try:
+                while rows := cursor.fetchmany(size):
+                    yield rows
+            finally:
+                cursor.close()
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            self._failed(error)
+        finally:
+            if held is None:
+                self._pool.give(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._held.get() is not None:
+            yield
+            return
+        connection = self._pool.take()
+        token = self._held.set(connection)
+        try:
+            self._begin(connection)
+            try:
+                yield
+            except BaseException:
+                _roll_back(connection)
+                raise
+            self._commit(connection)
+        finally:
+            self._held.reset(token)
+            self._pool.give(connection)
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        try:
+            # At once for writing: one that reads first and then wants to write is refused when another wrote meanwhile.
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            _roll_back(connection)
+            self._failed(error)
+
+    # --- The same for async code: what is read by its key takes microseconds and is read at once, all else by a thread ---
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="nitro-sqlite")
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._worker, context.run, function, *arguments)
+
+    async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        held = self._held.get()
+        connection = self._pool.take_idle() if held is None else held
+        if connection is None:
+            return await self._in_thread(self.fetch_one, sql, parameters)
+        try:
+            return connection.execute(sql, parameters).fetchone()
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            self._failed(error)
+        finally:
+            if held is None:
+                self._pool.give(connection)
+
+    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002
+        return await self._in_thread(self.fetch_all, sql, parameters)
+
+    async def aexecute(self, sql: str, parameters: Parameters) -> int:
+        return await self._in_thread(self.execute, sql, parameters)
+
+    async def aexecute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+        await self._in_thread(self.execute_many, sql, rows)
+
+    async def astream(self, sql: str, parameters: Parameters, *, size: int) -> AsyncIterator[list[Row]]:
+        rows = self.stream(sql, parameters, size=size)
+        try:
+            while (some := await self._in_thread(next, rows, None)) is not None:
+                yield some
+        finally:
+            await self._in_thread(rows.close)  # type: ignore[attr-defined]
+
+    @asynccontextmanager
+    async def atransaction(self) -> AsyncIterator[None]:
+        if self._held.get() is not None:
+            yield
+            return
+        connection = self._pool.take_idle() or await self._in_thread(self._pool.take)
+        token = self._held.set(connection)
+        try:
+            await self._in_thread(self._begin, connection)
+            try:
+                yield
+            except BaseException:
+                _roll_back(connection)
+                raise
+            await self._in_thread(self._commit, connection)
+        finally:
+            self._held.reset(token)
+            self._pool.give(connection)
+
+    # --- Errors ---
+
+    def _failed(self, error: Exception) -> NoReturn:
+        text = str(error)
+        if isinstance(error, sqlite3.IntegrityError):
+            for pattern, kind in _CLASHES:
+                found = pattern.match(text)
+                if found:
+                    groups = found.groupdict()
+                    names = (groups.get("columns") or "").split(", ") if groups.get("columns") else []
+                    table = names[0].rpartition(".")[0] if names else None
+                    columns = [name.rpartition(".")[2] for name in names]
+                    raise Clash(
+                        kind, text, table=table, columns=columns, constraint=groups.get("index") or ""
+                    ) from error
+        if isinstance(error, OverflowError | UnicodeError | sqlite3.DataError):
+            raise Unfit(text) from error
+        if isinstance(error, sqlite3.OperationalError):
+            if text.startswith(("no such table", "no such column")) or " has no column named " in text:
+                raise NoSuchTable(text) from error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise WriteConflict(
+                    f"another process has been writing to {self.name} for {_BUSY:g} seconds: "
+                    "nothing was written, try again"
+                ) from error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_FILE:
+                raise BackendUnavailable(f"{self.name} cannot be read or written: {text}") from error
+        raise error
+
+    # --- Connections ---
+
+    @property
+    def gauges(self) -> Gauges:
+        return self._pool.gauges
+
+    def close(self) -> None:
+        super().close()
+        self._pool.close()
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+            self._worker = None
+
+    def _new_engine(self) -> sa.Engine:
+        engine = sa.create_engine(
+            self.url,
+            creator=self._borrowed if self.in_memory else self._connect,
+            **({"poolclass": NullPool} if self.in_memory else {"pool_size": self.settings.sql_pool_size}),
+            echo=self.settings.sql_echo,
+        )
+        _begin_for_writing(engine)
+        return engine
+
+    def _borrowed(self) -> Any:
+        return _Borrowed(self._pool.take(), self._pool)
+
+    def _new_async_engine(self) -> AsyncEngine:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        from ...errors import ConfigurationError
+
+        if self.in_memory:
+            raise ConfigurationError(
+                "async sessions of SQLAlchemy need a database that is in a file: sqlite:///shop.db, for one"
+            )
+        try:
+            engine = create_async_engine(self.url.set(drivername="sqlite+aiosqlite"), echo=self.settings.sql_echo)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                "async sessions of SQLAlchemy over SQLite need aiosqlite: pip install aiosqlite"
+            ) from error
+
+        @sa.event.listens_for(engine.sync_engine, "connect")
+        def prepare(connection: Any, _: Any) -> None:
+            cursor = connection.cursor()
+            for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        return engine
+
+
+class _Borrowed:
+    """A connection of the pool in the hands of SQLAlchemy: closing it gives it back."""
+
+    def __init__(self, connection: sqlite3.Connection, pool: Pool[sqlite3.Connection]) -> None:
+        self._connection, self._pool = connection, pool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def close(self) -> None:
+        _roll_back(self._connection)
+        self._pool.give(self._connection)
+
+
+def _begin_for_writing(engine: sa.Engine) -> None:
+    """Transactions as SQLite means them: the module would begin them late, and not before DDL."""
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+_OF_THE_FILE = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+def _always(_: sqlite3.Connection) -> bool:
+    return True
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _echo(statement: str) -> None:
+    import logging
+
+    logging.getLogger("nitro.sql").info("%s", statement)
