@@ -34,11 +34,15 @@ class OfSql(RepositoryConformance):
         assert gauges.idle == gauges.open
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("conformance") / "nitro.db"
+
+
 class TestSqliteFile(OfSql):
-    @pytest.fixture(scope="class")
-    def url(self, tmp_path_factory: pytest.TempPathFactory) -> str:
-        path: Path = tmp_path_factory.mktemp("conformance") / "nitro.db"
-        return f"sqlite:///{path}"
+    @pytest.fixture
+    def url(self, file: Path) -> str:
+        return f"sqlite:///{file}"
 
 
 class TestSqliteMemory(OfSql):

@@ -331,7 +331,7 @@ class Queries:
             query.page(limit=0)
 
     def test_cursors_are_safe_in_a_url(self, repository: Repository) -> None:
-        Order.save_all([Order(name="éß€😀 /?&=%"), Order(name="x"), Order(name="\x00")])
+        Order.save_all([Order(name="éß€😀 /?&=%"), Order(name="x"), Order(name="\x01")])
         query = Order.where().order_by("name")
         query = query if repository.capabilities.ordering else query.in_memory()
         for limit in (1, 2):

@@ -38,8 +38,7 @@ ORDINARY: list[tuple[str, Any]] = [
     ("data", b"plain bytes"),
     ("price", Decimal("0.10")),
     ("price", Decimal("-12345678901234567890.123456789")),
-    ("moment", datetime.datetime(2026, 1, 2, 3, 4, 5, 678901)),
-    ("moment", datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)),
+    ("moment", datetime.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=datetime.UTC)),
     ("moment", datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=EAST)),
     ("day", datetime.date(1, 1, 1)),
     ("day", datetime.date(9999, 12, 31)),
@@ -71,6 +70,7 @@ HOSTILE: list[tuple[str, Any]] = [
     ("price", Decimal("1E+400")),
     ("price", Decimal("1E-400")),
     ("price", Decimal("-0")),
+    ("moment", datetime.datetime(2026, 1, 2, 3, 4, 5, 678901)),
     ("moment", datetime.datetime.min),
     ("moment", datetime.datetime.max.replace(tzinfo=datetime.UTC)),
     ("time", datetime.time(1, tzinfo=EAST)),
@@ -82,12 +82,25 @@ HOSTILE: list[tuple[str, Any]] = [
 
 
 def shown(value: Any) -> str:
-    """A value so that what is equal and yet another thing is told apart: -0.0, another offset from UTC, a type."""
-    if isinstance(value, datetime.datetime | datetime.time) and value.tzinfo is not None:
+    """A value so that what is equal and yet another thing is told apart, such as 1, 1.0 and True.
+
+    What databases do not keep is left out: from which zone a moment was seen, the sign of a zero, the order of a dict,
+    and whether a Decimal was written with an exponent.
+    """
+    if isinstance(value, datetime.datetime):
+        # An instant is the same in every zone, but one without a zone is none.
+        return f"{value.astimezone(datetime.UTC) if value.tzinfo else value!r}"
+    if isinstance(value, datetime.time) and value.tzinfo is not None:
         # Zones are many classes; what counts is the offset.
         return f"{value.replace(tzinfo=None)!r} {value.utcoffset()}"
+    if isinstance(value, float) and value == 0:
+        return "float 0.0"
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"Decimal {value + 0 if value == 0 else value:f}"
     if isinstance(value, set):
         return f"set {sorted(map(shown, value))}"  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, dict):
+        return f"dict {sorted(map(repr, value.items()))}"  # pyright: ignore[reportUnknownArgumentType]
     return f"{type(value).__name__} {value!r}"
 
 

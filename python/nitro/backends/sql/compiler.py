@@ -38,6 +38,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 _MISSING = object()
 
+#: Not a character, in the list of a pattern's characters.
+_ANY_CHARACTER = "any"
+
 
 @dataclass(slots=True)
 class Operand:
@@ -94,7 +97,8 @@ class Compiler:
             return sa.not_(sa.func.coalesce(inner, sa.false()))
         if operator == "sql":
             return cast("Clause", operands[0])
-        field, value = operands
+        field, *given = operands
+        value = given[0] if given else None
         return self._test(condition, self._source(field), operator, value)
 
     def _test(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
@@ -127,7 +131,9 @@ class Compiler:
             return self._compare_json(condition, operand, operator, value)
         if kind == "any":
             return self._compare_any(condition, operand, operator, value)
-        if kind in ("integer", "float", "decimal", "boolean", "enum") and isinstance(value, int | float | decimal.Decimal):
+        if kind in ("integer", "float", "decimal", "boolean", "enum") and isinstance(
+            value, int | float | decimal.Decimal
+        ):
             return self._compare_number(operand, operator, value)
         if isinstance(value, enum.Enum) and kind != "enum":
             value = value.value
@@ -146,7 +152,7 @@ class Compiler:
         """Exact, whatever the types: the value is moved to the next one that the column can hold."""
         if isinstance(value, bool):
             value = int(value)
-        if value != value:  # noqa: PLR0124  (NaN, which no column holds)
+        if value != value:
             return sa.false()
         kind, clause = operand.kind, operand.clause
         if kind == "boolean":
@@ -235,21 +241,17 @@ class Compiler:
         except UnicodeEncodeError:
             return sa.false()
         clause = operand.clause
-        if operator == "endswith":
-            pattern_of = ("%", pattern, "")
-        elif operator == "startswith":
-            pattern_of = ("", pattern, "%")
+        if operator == "like":
+            wildcards = _wildcards(pattern)
         else:
-            pattern_of = ("", pattern, "")
-        before, literal, after = pattern_of
+            wildcards = list(pattern)
+            wildcards = [None, *wildcards] if operator == "endswith" else [*wildcards, None]
         if self.dialect == "sqlite":
             # LIKE of SQLite takes upper and lower case for one; GLOB does not, and can use an index.
-            text = before.replace("%", "*") + (_glob(literal) if operator == "like" else _glob_literal(literal))
-            return clause.op("GLOB")(self.parameter(text + after.replace("%", "*"), sa.String()))
-        text = literal.replace("\\", "\\\\")
-        if operator != "like":
-            text = text.replace("%", "\\%").replace("_", "\\_")
-        return clause.like(self.parameter(before + text + after, sa.String()))
+            signs = {None: "*", _ANY_CHARACTER: "?", "*": "[*]", "?": "[?]", "[": "[[]"}
+            return clause.op("GLOB")(self.parameter(_spelled(wildcards, signs), sa.String()))
+        signs = {None: "%", _ANY_CHARACTER: "_", "%": "\\%", "_": "\\_", "\\": "\\\\"}
+        return clause.like(self.parameter(_spelled(wildcards, signs), sa.String()))
 
     def _contains(self, condition: Condition, operand: Operand, value: Any) -> Clause:
         if operand.kind == "text" or (operand.kind == "any" and isinstance(value, str)):
@@ -276,9 +278,7 @@ class Compiler:
             raise self._unsupported(condition, "JSON has no None of its own in a list")
         fixed = origin is tuple and Ellipsis not in get_args(choice) and len(set(parts)) > 1
         item = Any if fixed or not parts else parts[0]
-        return self._exists(
-            operand, item, lambda compiler, element: compiler._test(condition, element, "eq", value)
-        )
+        return self._exists(operand, item, lambda compiler, element: compiler._test(condition, element, "eq", value))
 
     def _has_key(self, operand: Operand, value: Any) -> Clause:
         if not isinstance(value, str) or "\0" in value:
@@ -368,12 +368,7 @@ class Compiler:
             value, type_ = self._extract_sqlite(whole, path)
             return self._leaf_sqlite(value, type_, leaf)
         steps = self.parameter([str(step) for step in path], postgresql.ARRAY(sa.Text()))
-        return self._leaf_postgres(
-            sa.func.jsonb_extract_path(whole, sa.literal_column("VARIADIC ").op("")(steps), type_=postgresql.JSONB())
-            if False
-            else whole.op("#>", return_type=postgresql.JSONB())(steps),
-            leaf,
-        )
+        return self._leaf_postgres(whole.op("#>", return_type=postgresql.JSONB())(steps), leaf)
 
     def _annotation(self, field: FieldRef, path: Sequence[str | int]) -> Any:
         info = cast("type[BaseModel]", field._class).__pydantic_fields__.get(str(path[0]))
@@ -478,11 +473,19 @@ class Compiler:
         if kind == "text":
             return Operand(
                 sa.collate(sa.case((json_type == sa.literal_column("'string'"), text)), "C"),
-                kind, _same, sa.String(), whole, Any, True,
+                kind,
+                _same,
+                sa.String(),
+                whole,
+                Any,
+                True,
             )
         number = sa.case(
             (json_type == sa.literal_column("'number'"), sa.cast(text, sa.Numeric())),
-            (json_type == sa.literal_column("'boolean'"), sa.cast(sa.cast(sa.cast(text, sa.Boolean()), sa.Integer()), sa.Numeric())),
+            (
+                json_type == sa.literal_column("'boolean'"),
+                sa.cast(sa.cast(sa.cast(text, sa.Boolean()), sa.Integer()), sa.Numeric()),
+            ),
         )
         return Operand(number, "decimal", _same, sa.Numeric(), whole, Any, True)
 
@@ -585,12 +588,20 @@ def _sign(near: Any, value: Any) -> int:
     return (near > value) - (near < value)
 
 
-def _glob(pattern: str) -> str:
-    return "".join({"%": "*", "_": "?"}.get(c) or _glob_literal(c) for c in pattern)
+def _wildcards(pattern: str) -> list[str | None]:
+    """The characters of a pattern of `like`: None for any text, _ANY_CHARACTER for any one character."""
+    found: list[str | None] = []
+    characters = iter(pattern)
+    for character in characters:
+        if character == "\\":
+            found.append(next(characters, character))
+        else:
+            found.append({"%": None, "_": _ANY_CHARACTER}.get(character, character))
+    return found
 
 
-def _glob_literal(text: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+def _spelled(wildcards: list[str | None], signs: dict[str | None, str]) -> str:
+    return "".join(signs.get(wildcard, wildcard or "") for wildcard in wildcards)
 
 
 def _container(choice: Any) -> bool:

@@ -185,7 +185,13 @@ def database(url: str | URL | None = None) -> Database:
         ConfigurationError: If the URL is none, or of a database that Nitro does not know.
     """
     configured = settings()
-    text = configured.sql_url if url is None else url.render_as_string(hide_password=False) if isinstance(url, URL) else url
+    text = (
+        configured.sql_url
+        if url is None
+        else url.render_as_string(hide_password=False)
+        if isinstance(url, URL)
+        else url
+    )
     known = _databases.get(text)
     if known is not None:
         return known
@@ -212,9 +218,7 @@ def _opened(text: str, configured: Settings) -> Database:
         try:
             from .postgres import PostgresDatabase
         except ModuleNotFoundError as error:
-            raise ConfigurationError(
-                f"{shown(url)} needs the driver psycopg: pip install 'nitro[postgres]'"
-            ) from error
+            raise ConfigurationError(f"{shown(url)} needs the driver psycopg: pip install 'nitro[postgres]'") from error
         return PostgresDatabase(url, configured)
     raise ConfigurationError(f"{shown(url)} is neither SQLite nor PostgreSQL, which are the databases that Nitro knows")
 

@@ -27,6 +27,28 @@ COPY_FROM = 100
 FIRST = 1
 
 
+class Prepared:
+    """A statement, and what stands at the places of its parameters.
+
+    Args:
+        sql: The statement.
+        places: For each parameter the number of the value that it takes, or a constant.
+    """
+
+    __slots__ = ("places", "sql", "straight")
+
+    def __init__(self, sql: str, places: list[tuple[int | None, Any]]) -> None:
+        self.sql = sql
+        self.places = places
+        self.straight = [number for number, _ in places] == list(range(len(places)))
+
+    def parameters(self, values: list[Any]) -> list[Any]:
+        """The parameters from the values."""
+        if self.straight and len(values) == len(self.places):
+            return values
+        return [constant if number is None else values[number] for number, constant in self.places]
+
+
 class Mapping:
     """How the entities of one class are kept in one database.
 
@@ -101,14 +123,20 @@ class Mapping:
         compiled: Any = statement.compile(dialect=self.database.dialect, compile_kwargs={"render_postcompile": True})
         return compiled.string, tuple(compiled.positiontup or ())
 
-    def finished(self, statement: Executable, compiler: Compiler) -> tuple[str, list[Any]]:
-        """(SQL, its parameters) of a statement whose values a compiler has."""
+    def prepared(self, statement: Executable) -> Prepared:
+        """A statement with parameters of a compiler."""
         compiled: Any = statement.compile(dialect=self.database.dialect, compile_kwargs={"render_postcompile": True})
         constants: dict[str, Any] = compiled.params
-        return compiled.string, [
-            compiler.values[int(name[1:])] if name.startswith("@") else constants[name]
+        places = [
+            (int(name[1:]), None) if name.startswith("@") else (None, constants[name])
             for name in compiled.positiontup or ()
         ]
+        return Prepared(compiled.string, places)
+
+    def finished(self, statement: Executable, compiler: Compiler) -> tuple[str, list[Any]]:
+        """(SQL, its parameters) of a statement whose values a compiler has."""
+        prepared = self.prepared(statement)
+        return prepared.sql, prepared.parameters(compiler.values)
 
     def compiler(self) -> Compiler:
         """For one query on the table."""
@@ -187,7 +215,7 @@ class Mapping:
     # --- Statements ---
 
     def insert(self, entity: Entity) -> tuple[str, list[Any], bool]:
-        """The statement that stores a new entity, its parameters, and whether it gives the key that the database made."""
+        """The statement that stores a new entity, its parameters, and whether it gives the key back."""
         row = self.row_of(entity)
         if self.numbered and row[self.key_place] is None:
             by_name = dict(zip(self.names, row, strict=True))
@@ -244,7 +272,7 @@ class Mapping:
         """
         raise SchemaMismatch(
             f"{self.database.name} has no table as {self.entity_class.__name__} wants it ({error}): "
-            "nitro.create_all() makes tables that are missing, `nitro db upgrade` brings those that are there up to date"
+            "nitro.create_all() makes tables that are missing, `nitro db upgrade` changes those that are there"
         ) from error
 
     def clashing(self, error: Clash) -> tuple[str, ...]:

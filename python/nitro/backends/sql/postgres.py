@@ -373,9 +373,7 @@ class PostgresDatabase(Database):
     @property
     def gauges(self) -> Gauges:
         every = [self._pool.gauges, *(pool.gauges for loop, pool in self._loops.values() if not loop.is_closed())]
-        return Gauges(
-            sum(one.open for one in every), sum(one.idle for one in every), sum(one.waiting for one in every)
-        )
+        return Gauges(sum(one.open for one in every), sum(one.idle for one in every), sum(one.waiting for one in every))
 
     def close(self) -> None:
         super().close()

@@ -7,7 +7,8 @@ import decimal
 import json
 import uuid
 import zlib
-from collections.abc import Callable, Mapping as Values, Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Values
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from ..._core import Condition, FieldRef
 from ...entity import identity
 from ...query import Page, Query, cursor_bytes, cursor_text
 from .compiler import Clause, Compiler, Operand
-from .mapping import Mapping
+from .mapping import Mapping, Prepared
 from .schema import VERSION
 from .types import Refused
 
@@ -50,7 +51,7 @@ class Statements:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self.table = mapping.table
-        self._kept: dict[Any, str] = {}
+        self._kept: dict[Any, Prepared] = {}
         self._by_keys: str | None = None
         self._everything: str | None = None
 
@@ -96,18 +97,18 @@ class Statements:
         """The statement for what a query finds, and its parameters."""
         shape = self._shape(query)
         if shape is not None:
-            form, values = shape
-            sql = self._kept.get(form)
-            if sql is not None:
-                return sql, values
+            kept = self._kept.get(shape[0])
+            if kept is not None:
+                return kept.sql, kept.parameters(shape[1])
         compiler = self.mapping.compiler()
-        statement = self._cut(self._ordered(self._where(sa.select(*self.mapping.selected), query, compiler), query, compiler), query, compiler)
-        sql, parameters = self.mapping.finished(statement, compiler)
-        if shape is not None and len(parameters) == len(shape[1]):
+        statement = self._where(sa.select(*self.mapping.selected), query, compiler)
+        statement = self._cut(self._ordered(statement, query, compiler), query, compiler)
+        prepared = self.mapping.prepared(statement)
+        if shape is not None and len(compiler.values) == len(shape[1]):
             if len(self._kept) >= KEPT:
                 self._kept.clear()
-            self._kept[shape[0]] = sql
-        return sql, parameters
+            self._kept[shape[0]] = prepared
+        return prepared.sql, prepared.parameters(compiler.values)
 
     def count(self, query: Query[Any]) -> tuple[str, list[Any]]:
         """The statement for how many a query finds."""
@@ -172,11 +173,15 @@ class Statements:
             if type(value) is not _EXACT.get(kind):
                 if kind == "float" and type(value) is int and -(2**53) <= value <= 2**53:
                     value = float(value)
-                elif kind == "enum" and type(value) is column.annotation:
-                    pass
-                elif kind == "moment" and type(value) is datetime.datetime and value.tzinfo is not None:
-                    pass
-                elif kind == "decimal" and type(value) is decimal.Decimal and self.mapping.database.dialect.name != "sqlite":
+                elif (
+                    (kind == "enum" and type(value) is column.annotation)
+                    or (kind == "moment" and type(value) is datetime.datetime and value.tzinfo is not None)
+                    or (
+                        kind == "decimal"
+                        and type(value) is decimal.Decimal
+                        and self.mapping.database.dialect.name != "sqlite"
+                    )
+                ):
                     pass
                 else:
                     return None
@@ -399,7 +404,11 @@ _WRITERS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "m": (datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),
     "d": (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat),
     "t": (datetime.time, datetime.time.isoformat, datetime.time.fromisoformat),
-    "s": (datetime.timedelta, lambda value: [value.days, value.seconds, value.microseconds], lambda parts: datetime.timedelta(*parts)),
+    "s": (
+        datetime.timedelta,
+        lambda value: [value.days, value.seconds, value.microseconds],
+        lambda parts: datetime.timedelta(*parts),
+    ),
     "u": (uuid.UUID, str, uuid.UUID),
     "b": (bytes, bytes.hex, bytes.fromhex),
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping as Values, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Values
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 from ... import _core, changes
 from ..._core import FieldRef
 from ...entity import Entity, identity, validate_changes
-from ...errors import ConstraintViolation, EntityNotFound, SchemaMismatch, StaleEntityError, UniqueViolation
+from ...errors import ConstraintViolation, EntityNotFound, StaleEntityError, UniqueViolation
 from ...query import Page, Query
 from ...repository import Capabilities, Repository, Ttl
 from .database import Clash, Database, NoSuchTable, Row, Unfit, database
@@ -41,9 +42,7 @@ class SQLModelBackend(Repository):
         ConfigurationError: When it is used first, if the URL is none, or its driver is not installed.
     """
 
-    capabilities = Capabilities(
-        versions=True, unique=True, ordering=True, paths=True, locks=True, transactions=True
-    )
+    capabilities = Capabilities(versions=True, unique=True, ordering=True, paths=True, locks=True, transactions=True)
 
     def __init__(self, url: str | None = None) -> None:
         self._url = url
@@ -465,9 +464,7 @@ class SQLModelBackend(Repository):
 
     def _stale(self, mapping: Mapping, entity: Entity, key: Any, found: Row | None) -> NoReturn:
         stored = None if found is None else found[0]
-        raise StaleEntityError(
-            mapping.entity_class, key, expected_version=_core.version(entity), stored_version=stored
-        )
+        raise StaleEntityError(mapping.entity_class, key, expected_version=_core.version(entity), stored_version=stored)
 
     def _refused(
         self, mapping: Mapping, entity: Entity, error: Clash | Unfit | NoSuchTable, found: Row | None
@@ -485,9 +482,7 @@ class SQLModelBackend(Repository):
             ) from error
         raise ConstraintViolation(mapping.entity_class, identity(entity), error.reason) from error
 
-    def _refused_among(
-        self, mapping: Mapping, entities: list[Entity], error: Clash | Unfit | NoSuchTable
-    ) -> NoReturn:
+    def _refused_among(self, mapping: Mapping, entities: list[Entity], error: Clash | Unfit | NoSuchTable) -> NoReturn:
         """Finds out which one of many was refused, as far as the entities themselves tell."""
         if isinstance(error, Unfit):
             for entity in entities:

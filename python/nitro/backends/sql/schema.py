@@ -56,9 +56,7 @@ def columns_of(entity_class: type[Entity]) -> dict[str, FieldColumn]:
             f'{entity_class.__name__} takes fields that it does not declare (extra="allow"), which have no columns: '
             "declare them, or a field such as `more: dict[str, str]`"
         )
-    return {
-        name: column_of(entity_class, name, info) for name, info in entity_class.__pydantic_fields__.items()
-    }
+    return {name: column_of(entity_class, name, info) for name, info in entity_class.__pydantic_fields__.items()}
 
 
 def is_versioned(entity_class: type[Entity]) -> bool:

@@ -58,7 +58,7 @@ def _integer_in(value: int) -> int:
 
 
 def _float_in(value: float) -> float:
-    if value != value:  # noqa: PLR0124  (NaN)
+    if value != value:
         raise Refused("a database has no NaN that compares as floats do: use None for what is unknown")
     return value
 
