@@ -38,6 +38,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 _MISSING = object()
 
+#: Kinds whose values are in one order with all numbers.
+_NUMBERS = frozenset({"integer", "float", "decimal", "boolean", "enum"})
+
 #: Not a character, in the list of a pattern's characters.
 _ANY_CHARACTER = "any"
 
@@ -112,7 +115,7 @@ class Compiler:
         if operator == "in":
             return self._in(condition, operand, value)
         if operator in ("startswith", "endswith", "like"):
-            return self._like(condition, operand, operator, value)
+            return self._like(operand, operator, value)
         if operator == "contains":
             return self._contains(condition, operand, value)
         if operator == "any":
@@ -131,9 +134,7 @@ class Compiler:
             return self._compare_json(condition, operand, operator, value)
         if kind == "any":
             return self._compare_any(condition, operand, operator, value)
-        if kind in ("integer", "float", "decimal", "boolean", "enum") and isinstance(
-            value, int | float | decimal.Decimal
-        ):
+        if kind in _NUMBERS and isinstance(value, int | float | decimal.Decimal):
             return self._compare_number(operand, operator, value)
         if isinstance(value, enum.Enum) and kind != "enum":
             value = value.value
@@ -227,7 +228,7 @@ class Compiler:
 
     # --- Texts ---
 
-    def _like(self, condition: Condition, operand: Operand, operator: str, pattern: str) -> Clause:
+    def _like(self, operand: Operand, operator: str, pattern: str) -> Clause:
         if operand.kind == "any":
             operand = self._typed(operand, "text")
         if operand.kind == "enum" and isinstance(operand.type, sa.String):
@@ -296,7 +297,7 @@ class Compiler:
 
     def _inside(self, element: Operand, inner: Condition) -> Clause:
         outer = self._source
-        self._source = lambda field: self._in_json(element.whole, inner.entity_class, field, field._path)
+        self._source = lambda field: self._in_json(element.whole, field, field._path)
         try:
             return self.condition(inner)
         finally:
@@ -336,7 +337,7 @@ class Compiler:
         if rest:
             if column.kind != "json":
                 raise self._unsupported(field, "a value of that type has nothing inside")
-            return self._in_json(whole, None, field, tuple(rest), column.annotation)
+            return self._in_json(whole, field, tuple(rest), column.annotation)
         return self.operand(column)
 
     def operand(self, column: FieldColumn) -> Operand:
@@ -357,9 +358,7 @@ class Compiler:
             clause, encode, type_ = sa.func.nitro_decimal(clause), _core.sort_key, sa.LargeBinary()
         return Operand(clause, column.kind, encode, type_, whole, column.annotation, column.nullable)
 
-    def _in_json(
-        self, whole: Any, owner: Any, field: FieldRef, path: Sequence[str | int], annotation: Any = _MISSING
-    ) -> Operand:
+    def _in_json(self, whole: Any, field: FieldRef, path: Sequence[str | int], annotation: Any = _MISSING) -> Operand:
         """What stands at a path inside of a JSON value."""
         leaf = self._annotation(field, path) if annotation is _MISSING else _walk(annotation, path)
         if leaf is _MISSING:
@@ -393,7 +392,7 @@ class Compiler:
     def _leaf_sqlite(self, value: Any, type_: Any, annotation: Any) -> Operand:
         kind, choice, nullable = _kind_of(annotation)
         clause: Clause = value
-        encode: Callable[[Any], Any] = _json_encoder(kind, choice)
+        encode: Callable[[Any], Any] = _json_encoder(kind)
         parameter: Any = sa.String()
         if kind in ("integer", "float"):
             # JSON writes 1.0 and 1 alike; both are numbers, and so are True and False.
@@ -412,7 +411,7 @@ class Compiler:
     def _leaf_postgres(self, whole: Any, annotation: Any) -> Operand:
         kind, choice, nullable = _kind_of(annotation)
         text = whole.op("#>>", return_type=sa.Text())(sa.literal_column("'{}'"))
-        encode: Callable[[Any], Any] = _json_encoder(kind, choice)
+        encode: Callable[[Any], Any] = _json_encoder(kind)
         type_: Any = sa.String()
         clause: Clause = sa.collate(text, "C")
         casts: dict[str, Any] = {
@@ -636,18 +635,16 @@ def _kind_of(annotation: Any) -> tuple[str, Any, bool]:
     """(kind, type without None, whether None is allowed) of a value inside of JSON."""
     from pydantic.fields import FieldInfo
 
-    choices, nullable = choices_of(annotation)
+    choices, _ = choices_of(annotation)
     if len(choices) != 1:
         return "any", Any, True
     if choices[0] in (Any, object):
         return "any", Any, True
     column = column_of(object, "value", FieldInfo.from_annotation(annotation))
-    return column.kind, column.annotation, True if nullable else True
+    return column.kind, column.annotation, True
 
 
-def _json_encoder(kind: str, choice: Any) -> Callable[[Any], Any]:
-    if kind == "text":
-        return _same
+def _json_encoder(kind: str) -> Callable[[Any], Any]:
     if kind == "enum":
         return _value_of
     if kind == "date":

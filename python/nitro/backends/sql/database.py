@@ -185,13 +185,9 @@ def database(url: str | URL | None = None) -> Database:
         ConfigurationError: If the URL is none, or of a database that Nitro does not know.
     """
     configured = settings()
-    text = (
-        configured.sql_url
-        if url is None
-        else url.render_as_string(hide_password=False)
-        if isinstance(url, URL)
-        else url
-    )
+    if isinstance(url, URL):
+        url = url.render_as_string(hide_password=False)
+    text = configured.sql_url if url is None else url
     known = _databases.get(text)
     if known is not None:
         return known

@@ -21,7 +21,7 @@ from ...query import Page, Query, cursor_bytes, cursor_text
 from .compiler import Clause, Compiler, Operand
 from .mapping import Mapping, Prepared
 from .schema import VERSION
-from .types import Refused
+from .types import FieldColumn, Refused
 
 if TYPE_CHECKING:
     from ...entity import Entity
@@ -170,22 +170,9 @@ class Statements:
                 return None
             column = self.mapping.columns[name]
             kind = column.kind
-            if type(value) is not _EXACT.get(kind):
-                if kind == "float" and type(value) is int and -(2**53) <= value <= 2**53:
-                    value = float(value)
-                elif (
-                    (kind == "enum" and type(value) is column.annotation)
-                    or (kind == "moment" and type(value) is datetime.datetime and value.tzinfo is not None)
-                    or (
-                        kind == "decimal"
-                        and type(value) is decimal.Decimal
-                        and self.mapping.database.dialect.name != "sqlite"
-                    )
-                ):
-                    pass
-                else:
-                    return None
-            elif (kind == "integer" and not -(2**63) <= value < 2**63) or (kind == "float" and value != value):
+            if kind == "float" and type(value) is int and -(2**53) <= value <= 2**53:
+                value = float(value)
+            if not self._is_exact(column, value):
                 return None
             encode = self.mapping.encoders[name]
             values.append(value if encode is None else encode(value))
@@ -194,6 +181,22 @@ class Statements:
             parts = [self._shape_of(operand, values) for operand in operands]
             return None if None in parts else (operator, *parts)
         return None
+
+    def _is_exact(self, column: FieldColumn, value: Any) -> bool:
+        """Whether a value needs nothing but the column's codec to be compared with it."""
+        kind = column.kind
+        if kind == "enum":
+            return type(value) is column.annotation
+        if kind == "moment":
+            return type(value) is datetime.datetime and value.tzinfo is not None
+        if kind == "decimal":
+            # SQLite compares Decimals by a function.
+            return type(value) is decimal.Decimal and self.mapping.database.dialect.name != "sqlite"
+        if type(value) is not _EXACT.get(kind):
+            return False
+        if kind == "integer":
+            return -(2**63) <= value < 2**63
+        return kind != "float" or value == value
 
     # --- Pages ---
 

@@ -79,8 +79,8 @@ def _made(entity_class: type[Entity]) -> sa.Table:
     _make_room(entity_class, name)
     owner = {"nitro_class": f"{entity_class.__module__}.{entity_class.__qualname__}"}
     table = sa.Table(name, metadata, *columns, info=owner)
-    for index_name, parts, unique in indexes_of(entity_class):
-        _add_index(table, index_name, parts, unique)
+    for _, parts, unique in indexes_of(entity_class):
+        _add_index(table, parts, unique)
     return table
 
 
@@ -115,7 +115,7 @@ def _column(entity_class: type[Entity], column: FieldColumn, is_key: bool) -> sa
     )
 
 
-def _add_index(table: sa.Table, name: str, parts: list[tuple[str, bool]], unique: bool) -> None:
+def _add_index(table: sa.Table, parts: list[tuple[str, bool]], unique: bool) -> None:
     names = "_".join(part for part, _ in parts)
     if unique and not any(down for _, down in parts):
         table.append_constraint(sa.UniqueConstraint(*(part for part, _ in parts), name=f"uq_{table.name}_{names}"))

@@ -1,7 +1,7 @@
 """SQLite, by the sqlite3 module of the standard library.
 
-A file is in WAL mode, so readers and the one writer do not wait for each other. A database in memory has one connection,
-which everybody takes in turn.
+A file is in WAL mode, so readers and the one writer do not wait for each other. A database in memory has one
+connection, which everybody takes in turn.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class SqliteDatabase(Database):
             _roll_back(connection)
             self._failed(error)
 
-    # --- The same for async code: what is read by its key takes microseconds and is read at once, all else by a thread ---
+    # --- The same for async code: what is read by its key takes microseconds and is read at once, the rest by a thread ---
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         if self._worker is None:
