@@ -96,7 +96,7 @@ pub fn decode_fast<'py>(
     }
 }
 
-fn with_text<T>(data: View<'_, '_>, read: impl FnOnce(&[u8]) -> Lane<T>) -> Lane<T> {
+pub fn with_text<T>(data: View<'_, '_>, read: impl FnOnce(&[u8]) -> Lane<T>) -> Lane<T> {
     // SAFETY: exact bytes and exact strings keep their text for as long as they live.
     unsafe {
         if check::is_bytes(data) {
@@ -426,6 +426,19 @@ fn zone<'py>(py: Python<'py>, offset: Option<i32>) -> Lane<Object<'py>> {
 fn read_datetime<'py>(py: Python<'py>, text: &[u8]) -> Lane<Object<'py>> {
     let parsed = DateTime::parse_bytes_rfc3339(text).map_err(|_| Fail::Slow)?;
     let zone = zone(py, parsed.time.tz_offset)?;
+    datetime(py, &parsed, &zone)
+}
+
+/// A moment in UTC, `datetime.UTC` being its zone, from text without an offset.
+pub fn read_utc<'py>(py: Python<'py>, text: &[u8]) -> Lane<Object<'py>> {
+    let parsed = DateTime::parse_bytes_rfc3339(text).map_err(|_| Fail::Slow)?;
+    if parsed.time.tz_offset.is_some() {
+        return Err(Fail::Slow);
+    }
+    datetime(py, &parsed, Runtime::get(py).utc.bind(py))
+}
+
+fn datetime<'py>(py: Python<'py>, parsed: &DateTime, zone: &Object<'py>) -> Lane<Object<'py>> {
     // SAFETY: the datetime table is imported at initialisation.
     or_slow(py, unsafe {
         let api = &*ffi::PyDateTimeAPI();

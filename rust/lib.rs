@@ -12,7 +12,7 @@
 //! | `check`     | is this value of the declared type?                                  |
 //! | `construct` | new instances from keywords and dicts                                |
 //! | `decode`    | new instances from JSON                                              |
-//! | `hydrate`   | entities from the rows of a store                                    |
+//! | `rows`      | entities from the rows of a database, and rows from entities         |
 //! | `copy`      | copies of instances                                                  |
 //! | `assign`    | attribute assignment                                                 |
 //! | `record`    | the object that holds what tracking remembers                        |
@@ -44,8 +44,6 @@ mod expression;
 #[cfg(feature = "python")]
 mod filter;
 #[cfg(feature = "python")]
-mod hydrate;
-#[cfg(feature = "python")]
 mod image;
 pub mod index;
 pub mod json;
@@ -56,6 +54,8 @@ mod plan;
 pub mod reader;
 #[cfg(feature = "python")]
 mod record;
+#[cfg(feature = "python")]
+mod rows;
 #[cfg(feature = "python")]
 mod runtime;
 pub mod short;
@@ -88,9 +88,9 @@ mod core_module {
     #[pymodule_export]
     use crate::filter::value_at;
     #[pymodule_export]
-    use crate::hydrate::{hydrate, hydrate_one};
-    #[pymodule_export]
     use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::rows::RowCodec;
     #[pymodule_export]
     use crate::table::{MemoryTable, forget_tables, get, register_find, remember_table};
     #[pymodule_export]

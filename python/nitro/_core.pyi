@@ -17,6 +17,7 @@ __all__ = [
     "Ordering",
     "Plan",
     "QueryCore",
+    "RowCodec",
     "accept_changes",
     "changes",
     "collecting",
@@ -29,8 +30,6 @@ __all__ = [
     "forget_tables",
     "forked",
     "get",
-    "hydrate",
-    "hydrate_one",
     "install_plan",
     "is_changed",
     "is_collecting",
@@ -157,8 +156,17 @@ def copy_tracking(entity: object, copy: object) -> None: ...
 def set_originals(entity: object, version: int, originals: dict[str, Any]) -> None: ...
 def settle_entity(entity: Any) -> Any: ...
 def version(entity: object) -> int: ...
-def hydrate(class_: type[Any], rows: list[Any], decoders: tuple[Callable[[Any], Any] | None, ...]) -> list[Any]: ...
-def hydrate_one(class_: type[Any], row: tuple[Any, ...], decoders: tuple[Callable[[Any], Any] | None, ...]) -> Any: ...
+
+# Rows of databases: see nitro.backends.sql.mapping.
+
+_Codec = Callable[[Any], Any] | tuple[Any, ...] | None
+
+@final
+class RowCodec:
+    def __new__(cls, class_: type[Any], decoders: tuple[_Codec, ...], encoders: tuple[_Codec, ...]) -> RowCodec: ...
+    def entity(self, row: tuple[Any, ...]) -> Any: ...
+    def entities(self, rows: list[Any]) -> list[Any]: ...
+    def row(self, entity: Any, version: int | None = None) -> list[Any]: ...
 
 # Fields and conditions: see nitro.expressions.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import sqlalchemy as sa
@@ -70,14 +69,16 @@ class Mapping:
         codecs = [column.codec(database.dialect.name) for column in self.columns.values()]
         self.encoders = dict(zip(self.names, (encode for encode, _ in codecs), strict=True))
         self.decoders = tuple(decode for _, decode in codecs)
+        native = [column.native_codec(database.dialect.name) for column in self.columns.values()]
+        #: None where an instance is more than its fields.
+        self._rows = (
+            _core.RowCodec(entity_class, tuple(read for _, read in native), tuple(write for write, _ in native))
+            if _is_plain(entity_class)
+            else None
+        )
         self.key_encoder = self.encoders[self.key]
         self.key_place = self.names.index(self.key)
         self.key_column: Any = self.table.columns[self.key]
-        self._values_of: Callable[[Any], tuple[Any, ...]] = (
-            attrgetter(*self.names) if len(self.names) > 1 else lambda entity: (getattr(entity, self.names[0]),)
-        )
-        self._every_encoder = tuple(self.encoders.values())
-        self._plain = _is_plain(entity_class)
         self._updates: dict[tuple[str, ...], str] = {}
 
         table = self.table
@@ -153,21 +154,18 @@ class Mapping:
         return key if self.key_encoder is None or key is None else self.key_encoder(key)
 
     def row_of(self, entity: Entity) -> list[Any]:
-        """The values of an entity as the driver takes them, in the order of the fields.
+        """The values of a new entity as the driver takes them, in the order of `insert_names`.
 
         Raises:
             UnstorableValue: If the database cannot hold one of them.
         """
-        values = self._values_of(entity)
-        try:
-            return [
-                value if encode is None or value is None else encode(value)
-                for encode, value in zip(self._every_encoder, values, strict=True)
-            ]
-        except Refused:
-            for name, value in zip(self.names, values, strict=True):
-                self.value_in(name, value)
-            raise
+        if self._rows is not None:
+            try:
+                return self._rows.row(entity, FIRST if self.versioned else None)
+            except Refused:
+                pass  # which one it was is found out below
+        row = [self.value_in(name, getattr(entity, name)) for name in self.names]
+        return [*row, FIRST] if self.versioned else row
 
     def value_in(self, name: str, value: Any) -> Any:
         """The value of a field as the driver takes it.
@@ -190,14 +188,14 @@ class Mapping:
 
     def entity(self, row: Row) -> Any:
         """The entity of a row of `selected`."""
-        if self._plain:
-            return _core.hydrate_one(self.entity_class, row, self.decoders)
+        if self._rows is not None:
+            return self._rows.entity(row)
         return self._made_slowly(row)
 
     def entities(self, rows: list[Row]) -> list[Any]:
         """The entities of rows of `selected`."""
-        if self._plain:
-            return _core.hydrate(self.entity_class, rows, self.decoders)
+        if self._rows is not None:
+            return self._rows.entities(rows)
         return [self._made_slowly(row) for row in rows]
 
     def _made_slowly(self, row: Row) -> Any:
@@ -218,19 +216,13 @@ class Mapping:
         """The statement that stores a new entity, its parameters, and whether it gives the key back."""
         row = self.row_of(entity)
         if self.numbered and row[self.key_place] is None:
-            by_name = dict(zip(self.names, row, strict=True))
-            by_name[VERSION] = FIRST
+            by_name = dict(zip(self.insert_names, row, strict=True))
             return self.numbered_sql, [by_name[name] for name in self.numbered_order], True
-        if self.versioned:
-            row.append(FIRST)
         return self.insert_sql, row, False
 
     def insert_all(self, entities: list[Entity]) -> tuple[str, list[list[Any]], bool]:
         """The statement that stores many new entities, its rows of parameters, and whether it is a COPY."""
         rows = [self.row_of(entity) for entity in entities]
-        if self.versioned:
-            for row in rows:
-                row.append(FIRST)
         copied = self.database.dialect.name == "postgresql" and len(rows) >= COPY_FROM
         return (self.copy_sql if copied else self.insert_sql), rows, copied
 

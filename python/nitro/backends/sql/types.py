@@ -150,7 +150,6 @@ class JsonCodec:
 
     Args:
         annotation: The type of the values, without None.
-        nested: Whether values have to be read back and compared before they are stored.
     """
 
     def __init__(self, annotation: Any) -> None:
@@ -159,6 +158,8 @@ class JsonCodec:
         self.is_set = get_origin(annotation) in (set, frozenset) or annotation in (set, frozenset)
         self.model: Any = annotation if _is_native(annotation) else None
         self.keeps = _keeps(annotation)
+        #: Whether every instance of the model comes back as it was.
+        self.exact = self.model is not None and self.keeps is not _never
 
     def encode(self, value: Any) -> str:
         """The JSON of a value.
@@ -403,6 +404,21 @@ class FieldColumn:
         if isinstance(self.type, _Coded):
             return self.type.codec(dialect)
         return _PLAIN[dialect][self.kind]
+
+    def native_codec(self, dialect: str) -> tuple[Any, Any]:
+        """The same for the core, which needs no function for the commonest values: see `_core.RowCodec`."""
+        encode, decode = self.codec(dialect)
+        if self.kind in ("text", "float"):
+            return (self.kind, encode), decode
+        if self.kind == "boolean" and decode is not None:
+            return encode, ("bool", decode)
+        if self.kind == "moment" and dialect == "sqlite":
+            return ("moment", encode), ("moment", decode)
+        if isinstance(self.type, Json) and self.type.json.model is not None:
+            json = self.type.json
+            written: Any = ("model", encode, json.model) if json.exact else encode
+            return written, ("model", decode, json.model)
+        return encode, decode
 
 
 _PLAIN: dict[str, dict[str, tuple[Codec | None, Codec | None]]] = {
