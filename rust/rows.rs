@@ -203,6 +203,28 @@ fn moment_text<'py>(value: View<'_, 'py>) -> Lane<Object<'py>> {
     ascii(py, &text)
 }
 
+/// Rows from which on the collector waits: it would look at each new instance again and again, and find no garbage.
+const MANY: usize = 500;
+
+/// Keeps the cycle collector from running while it lives.
+struct CollectorPaused(bool);
+
+impl CollectorPaused {
+    fn new(pause: bool) -> Self {
+        // SAFETY: the GIL is held.
+        Self(pause && unsafe { ffi::PyGC_Disable() } == 1)
+    }
+}
+
+impl Drop for CollectorPaused {
+    fn drop(&mut self) {
+        if self.0 {
+            // SAFETY: the GIL is held.
+            unsafe { ffi::PyGC_Enable() };
+        }
+    }
+}
+
 /// How the entities of one class and the rows of one table become each other.
 ///
 /// Args:
@@ -271,6 +293,7 @@ impl RowCodec {
         let py = rows.py();
         let plan = self.plan(py)?;
         let made = PyList::empty(py);
+        let _paused = CollectorPaused::new(rows.len() >= MANY);
         for row in rows.iter() {
             made.append(self.read(py, plan.get(), row.cast::<PyTuple>()?)?)?;
         }
