@@ -252,7 +252,9 @@ fn step<'py>(object: View<'_, 'py>, name: View<'_, 'py>, calls: Calls) -> Lane<O
         Ok(value) => Ok(Some(value)),
         Err(error)
             if error.is_instance_of::<pyo3::exceptions::PyLookupError>(py)
-                || error.is_instance_of::<pyo3::exceptions::PyAttributeError>(py) =>
+                || error.is_instance_of::<pyo3::exceptions::PyAttributeError>(py)
+                // A list has no item of such a name.
+                || (is_item && error.is_instance_of::<PyTypeError>(py)) =>
         {
             Ok(None)
         }

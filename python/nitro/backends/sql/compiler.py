@@ -24,7 +24,7 @@ from ... import _core
 from ..._core import Condition, FieldRef, Ordering
 from ...errors import UnsupportedQuery
 from .sqlite_functions import canonical_json
-from .types import FieldColumn, JsonCodec, Refused, choices_of, column_of
+from .types import FieldColumn, JsonCodec, Refused, choices_of, column_of, parameter_type
 
 Clause = ColumnElement[Any]
 
@@ -84,7 +84,7 @@ class Compiler:
     def parameter(self, value: Any, type_: Any = None) -> Any:
         """A parameter with this value, in the form of the driver."""
         self.values.append(value)
-        return sa.bindparam(f"@{len(self.values) - 1}", type_=_raw(type_))
+        return sa.bindparam(f"@{len(self.values) - 1}", type_=parameter_type(type_))
 
     # --- Conditions ---
 
@@ -151,6 +151,8 @@ class Compiler:
 
     def _compare_number(self, operand: Operand, operator: str, value: Any) -> Clause:
         """Exact, whatever the types: the value is moved to the next one that the column can hold."""
+        if operand.kind == "boolean" and operator == "eq":
+            return operand.clause == self.parameter(bool(value), operand.type) if value in (0, 1) else sa.false()
         if isinstance(value, bool):
             value = int(value)
         if value != value:
@@ -163,7 +165,7 @@ class Compiler:
         else:
             type_ = operand.type
         if kind == "decimal":
-            if math.isinf(value):
+            if isinstance(value, float) and math.isinf(value):
                 return self._beyond(operand, operator, value > 0)
             return _COMPARE[operator](clause, self.parameter(operand.encode(decimal.Decimal(value)), type_))
         if kind == "float":
@@ -224,7 +226,9 @@ class Compiler:
 
             items = sa.func.json_each(self.parameter(json.dumps(encoded), sa.String())).table_valued("value")
             return operand.clause.in_(sa.select(items.c.value))
-        return operand.clause == sa.func.any(self.parameter(list(encoded), postgresql.ARRAY(_raw(operand.type))))
+        return operand.clause == sa.func.any(
+            self.parameter(list(encoded), postgresql.ARRAY(parameter_type(operand.type)))
+        )
 
     # --- Texts ---
 
@@ -250,7 +254,7 @@ class Compiler:
         if self.dialect == "sqlite":
             # LIKE of SQLite takes upper and lower case for one; GLOB does not, and can use an index.
             signs = {None: "*", _ANY_CHARACTER: "?", "*": "[*]", "?": "[?]", "[": "[[]"}
-            return clause.op("GLOB")(self.parameter(_spelled(wildcards, signs), sa.String()))
+            return clause.bool_op("GLOB")(self.parameter(_spelled(wildcards, signs), sa.String()))
         signs = {None: "%", _ANY_CHARACTER: "_", "%": "\\%", "_": "\\_", "\\": "\\\\"}
         return clause.like(self.parameter(_spelled(wildcards, signs), sa.String()))
 
@@ -515,22 +519,6 @@ class _JsonLeaf:
 
     def __clause_element__(self) -> Any:
         return self.value
-
-
-def _raw(type_: Any) -> Any:
-    """The type of a parameter whose value is already in the form of the driver."""
-    if type_ is None or isinstance(type_, type):
-        return type_
-    from .types import EnumValue, ExactDecimal, Json, Moment, Span
-
-    plain: dict[type, Any] = {
-        Moment: sa.DateTime(timezone=True),
-        ExactDecimal: sa.Numeric(),
-        Span: postgresql.INTERVAL(),
-        Json: sa.String(),
-        EnumValue: sa.String(),
-    }
-    return plain.get(type(type_), type_)
 
 
 def _same(value: Any) -> Any:

@@ -14,7 +14,7 @@ from ...errors import SchemaMismatch, UnstorableValue
 from .compiler import Compiler
 from .database import Clash, Database, Row
 from .schema import VERSION, columns_of, table_of
-from .types import Refused
+from .types import Refused, parameter_type
 
 if TYPE_CHECKING:
     from ...entity import Entity
@@ -109,10 +109,8 @@ class Mapping:
             self.numbered_sql, self.numbered_order = self.compiled(statement.returning(self.key_column))
 
     def _parameter(self, name: str) -> Any:
-        from .compiler import _raw
-
         column = self.columns.get(name)
-        type_ = None if column is None else _raw(column.type)
+        type_ = None if column is None else parameter_type(column.type)
         if column is not None and column.kind == "json" and self.database.dialect.name == "postgresql":
             from sqlalchemy.dialects import postgresql
 

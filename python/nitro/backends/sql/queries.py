@@ -36,7 +36,6 @@ _EXACT: dict[str, type] = {
     "text": str,
     "integer": int,
     "float": float,
-    "boolean": bool,
     "date": datetime.date,
     "uuid": uuid.UUID,
     "bytes": bytes,
@@ -172,7 +171,7 @@ class Statements:
             kind = column.kind
             if kind == "float" and type(value) is int and -(2**53) <= value <= 2**53:
                 value = float(value)
-            if not self._is_exact(column, value):
+            if not self._is_exact(column, operator, value):
                 return None
             encode = self.mapping.encoders[name]
             values.append(value if encode is None else encode(value))
@@ -182,9 +181,11 @@ class Statements:
             return None if None in parts else (operator, *parts)
         return None
 
-    def _is_exact(self, column: FieldColumn, value: Any) -> bool:
+    def _is_exact(self, column: FieldColumn, operator: str, value: Any) -> bool:
         """Whether a value needs nothing but the column's codec to be compared with it."""
         kind = column.kind
+        if kind == "boolean":
+            return type(value) is bool and operator in ("eq", "ne")
         if kind == "enum":
             return type(value) is column.annotation
         if kind == "moment":
@@ -313,7 +314,9 @@ class Statements:
     ) -> tuple[str, list[Any], Read] | None:
         """The statement that sums up, its parameters and how its rows are read; None where SQL does not do it."""
         sqlite = self.mapping.database.dialect.name == "sqlite"
-        if any(len(by._path) > 1 or self.mapping.columns[by._path[0]].kind == "json" for by in group_by):
+        # Decimals of SQLite are texts, of which several are one number.
+        apart = ("json", "decimal") if sqlite else ("json",)
+        if any(len(by._path) > 1 or self.mapping.columns[by._path[0]].kind in apart for by in group_by):
             return None
         if field is not None and (len(field._path) > 1 or query._limit is not None or query._offset):
             return None

@@ -50,6 +50,10 @@ def canonical_json(text: str | None) -> str | None:
     return None if text is None else json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False)
 
 
+#: Sums are exact, as those of PostgreSQL are.
+_EXACTLY = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+
+
 class _Sum:
     def __init__(self) -> None:
         self.total: decimal.Decimal | None = None
@@ -57,7 +61,7 @@ class _Sum:
     def step(self, text: str | None) -> None:
         if text is not None:
             value = decimal.Decimal(text)
-            self.total = value if self.total is None else self.total + value
+            self.total = value if self.total is None else _EXACTLY.add(self.total, value)
 
     def finalize(self) -> str | None:
         return None if self.total is None else str(self.total)

@@ -136,8 +136,8 @@ def _uuid_text_in(value: uuid.UUID) -> str:
     return value.hex
 
 
-def _value_of(member: enum.Enum) -> Any:
-    return member.value
+def _value_of(member: Any) -> Any:
+    return member.value if isinstance(member, enum.Enum) else member
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------
@@ -344,18 +344,11 @@ class Json(_Coded):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         # Text goes in and out: the codec is ours, not the dialect's.
-        return dialect.type_descriptor(_RawJsonb() if dialect.name == "postgresql" else _RawJson())
+        # A column of SQLite that is declared as JSON makes numbers of texts such as "1.0".
+        return dialect.type_descriptor(_RawJsonb() if dialect.name == "postgresql" else sa.Text())
 
     def codec(self, dialect: str) -> tuple[Codec | None, Codec | None]:  # noqa: ARG002
         return self.json.encode, self.json.decode
-
-
-class _RawJson(sa.JSON):
-    def bind_processor(self, dialect: Dialect) -> None:  # type: ignore[override]  # noqa: ARG002
-        return None
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> None:  # type: ignore[override]  # noqa: ARG002
-        return None
 
 
 class _RawJsonb(postgresql.JSONB):
@@ -367,6 +360,19 @@ class _RawJsonb(postgresql.JSONB):
 
         # SQLAlchemy's connections read JSONB themselves.
         return lambda value: value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def parameter_type(type_: TypeEngine[Any] | None) -> TypeEngine[Any] | None:
+    """The type of a parameter of a column, whose value is in the form of the driver already."""
+    if isinstance(type_, Moment):
+        return sa.DateTime(timezone=True)
+    if isinstance(type_, ExactDecimal):
+        return sa.Numeric()
+    if isinstance(type_, Span):
+        return postgresql.INTERVAL()
+    if isinstance(type_, EnumValue):
+        return sa.BigInteger() if type_.numbers else sa.String()
+    return sa.String() if isinstance(type_, Json) else type_
 
 
 def _text(length: int | None) -> TypeEngine[Any]:
