@@ -8,6 +8,7 @@ from . import changes
 from ._plan import explain
 from .backends.memory import MemoryRepo
 from .codec import decode, encode
+from .config import Settings, configure, settings
 from .entity import Entity, identity
 from .errors import (
     BackendUnavailable,
@@ -55,6 +56,7 @@ __all__ = [
     "Repository",
     "SQLModelBackend",
     "SchemaMismatch",
+    "Settings",
     "StaleEntityError",
     "UniqueViolation",
     "UnknownFieldError",
@@ -64,10 +66,12 @@ __all__ = [
     "WriteConflict",
     "changes",
     "col",
+    "configure",
     "decode",
     "encode",
     "explain",
     "identity",
+    "settings",
 ]
 
 #: What is imported when it is asked for, from the module that is about it.
