@@ -337,6 +337,28 @@ class Entity(Model, metaclass=EntityMeta):
         repository_of(type(self)).save(self, ttl=ttl)
         return self
 
+    @_verb
+    def upsert(self, *, ttl: Ttl = ...) -> Self:
+        """Stores the entity with all its values, whether its key is stored already or not, and gives it back.
+
+        Unlike `save` it does not look at what somebody else has saved meanwhile.
+
+        Args:
+            ttl: As for `save`.
+
+        Raises:
+            UniqueViolation: If another entity has the same value in a unique field.
+            pydantic.ValidationError: If a container was edited in place into something invalid.
+
+        Example:
+            >>> Order(id="1", customer_name="Ann").upsert().customer_name
+            'Ann'
+            >>> Order(id="1", customer_name="Bob").upsert().customer_name, Order.get("1").customer_name
+            ('Bob', 'Bob')
+        """
+        repository_of(type(self)).upsert(self, ttl=ttl)
+        return self
+
     def delete(self) -> None:
         """Removes the entity from its store.
 
@@ -406,6 +428,12 @@ class Entity(Model, metaclass=EntityMeta):
         if type(self).save is not Entity.save:
             return self.save(ttl=ttl) if ttl is not ... else self.save()
         await repository_of(type(self)).asave(self, ttl=ttl)
+        return self
+
+    @_verb
+    async def aupsert(self, *, ttl: Ttl = ...) -> Self:
+        """`upsert`, for async code."""
+        await repository_of(type(self)).aupsert(self, ttl=ttl)
         return self
 
     async def adelete(self) -> None:

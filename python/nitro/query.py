@@ -90,7 +90,7 @@ class Query(QueryCore, Generic[E]):
         return self._repository.select(self)
 
     def __iter__(self) -> Iterator[E]:
-        return iter(self.all())
+        return iter(self._repository.stream(self))
 
     def first(self) -> E | None:
         """The first match; None when there is none."""
@@ -209,7 +209,7 @@ class Query(QueryCore, Generic[E]):
         return await self._repository.aselect(self)
 
     async def __aiter__(self) -> AsyncIterator[E]:
-        for entity in await self.aall():
+        async for entity in self._repository.astream(self):
             yield entity
 
     async def afirst(self) -> E | None:

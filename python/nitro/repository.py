@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import _core
+from . import _core, changes
 from ._core import Condition, FieldRef
 from .errors import ConfigurationError, UnsupportedQuery
 from .expressions import field_of
@@ -177,6 +177,31 @@ class Repository(ABC):
         for entity in entities:
             self.save(entity, ttl=ttl)
 
+    def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        """Stores the entity with all its values, whether its key is stored or not and whatever the version is.
+
+        Raises:
+            UniqueViolation: If another entity has the same value in a unique field.
+        """
+        cls = type(entity)
+        stored = self.get(cls, entity.__dict__[cls.__nitro_key__])
+        if stored is None or stored is entity:
+            self.save(entity, ttl=ttl)
+        elif self.capabilities.live:
+            # There is one object for a record: this one from here on.
+            self.delete(stored)
+            changes.saved(entity, 0)
+            self.save(entity, ttl=ttl)
+        else:
+            for name in cls.__pydantic_fields__:
+                setattr(stored, name, entity.__dict__[name])
+            self.save(stored, ttl=ttl)
+            changes.renew(entity, stored)
+
+    def stream(self, query: Query[E]) -> Iterator[E]:
+        """What a query finds, one after the other; a backend may read on while somebody looks at them."""
+        yield from self.select(query)
+
     def count(self, query: Query[Any]) -> int:
         """How many a query finds."""
         return len(self.select(query))
@@ -262,6 +287,15 @@ class Repository(ABC):
     async def aselect(self, query: Query[E]) -> list[E]:
         """`select`, for async code."""
         return self.select(query)
+
+    async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        """`upsert`, for async code."""
+        self.upsert(entity, ttl=ttl)
+
+    async def astream(self, query: Query[E]) -> AsyncIterator[E]:
+        """`stream`, for async code."""
+        for entity in await self.aselect(query):
+            yield entity
 
     async def acount(self, query: Query[Any]) -> int:
         """`count`, for async code."""

@@ -54,4 +54,4 @@ class TestSqliteMemory(OfSql):
 class TestPostgres(OfSql):
     @pytest.fixture
     def url(self) -> str:
-        return "postgresql://postgres@127.0.0.1/test"
+        return "postgresql://postgres@127.0.0.1/wt_main"

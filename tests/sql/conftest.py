@@ -3,4 +3,4 @@ import pytest
 
 @pytest.fixture(scope="session")
 def postgres_url() -> str:
-    return "postgresql://postgres@127.0.0.1/test"
+    return "postgresql://postgres@127.0.0.1/wt_main"

@@ -144,6 +144,24 @@ class Queries:
         assert sorted(order.name for order in query) == expected.split()
         assert sorted(names(query.page().items)) == expected.split()
 
+    def test_a_loop_over_many_may_save_and_stop(self) -> None:
+        Order.save_all([Order(name=f"{number:04}") for number in range(2500)])
+        for order in Order.where():
+            order.rank = 1
+            order.save()
+        assert Order.where().count() == 2500
+        assert sum(order.rank for order in Order.where()) == 2500
+        for number, _ in enumerate(Order.where()):
+            if number == 1200:
+                break
+        else:
+            raise AssertionError("the loop ends before it began")
+
+        async def story() -> int:
+            return sum([order.rank async for order in Order.where()])
+
+        assert asyncio.run(story()) == 2500
+
     def test_conditions_and_keywords_all_hold(self, repository: Repository) -> None:
         orders()
         if not self.answers(repository, {"eq", "gt"}):

@@ -93,6 +93,29 @@ class Verbs:
             stranger.save()
         assert names(Order.all()) == ["Ann"]
 
+    def test_upsert_stores_over_what_is_there(self, repository: Repository) -> None:
+        Order(id="1", name="Ann", rank=1).upsert()
+        assert Order.get("1").name == "Ann"
+        version = changes.version(Order.get("1"))
+        other = Order(id="1", name="Bob", tags=["b"]).upsert()
+        found = Order.get("1")
+        assert (found.name, found.rank, found.tags) == ("Bob", 0, ["b"])
+        assert changes.of(other) == {}
+        assert Order.where().count() == 1
+        if repository.capabilities.versions and not repository.capabilities.live:
+            assert changes.version(other) == changes.version(found) == version + 1
+        other.name = "Cleo"
+        other.upsert()
+        other.name = "Dora"
+        other.save()
+        assert Order.get("1").name == "Dora"
+
+        async def story() -> None:
+            await Order(id="1", name="Eva").aupsert()
+
+        asyncio.run(story())
+        assert Order.get("1").name == "Eva"
+
     def test_a_deleted_one_is_gone(self) -> None:
         order, other = Order(name="gone").save(), Order(name="kept").save()
         order.delete()

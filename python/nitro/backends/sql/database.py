@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Dialect, make_url
 
-from ...config import Settings, settings
+from ...config import Settings, settings, shown_url
 from ...errors import BackendUnavailable, CommitOutcomeUnknown, ConfigurationError
 from .pool import Gauges
 
@@ -64,7 +64,7 @@ class Database(ABC):
         self.url = url
         self.settings = configured
         #: The URL for people, without the password.
-        self.name = shown(url)
+        self.name = shown_url(url.render_as_string(hide_password=False))
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
         self._making = threading.Lock()
@@ -169,11 +169,6 @@ class Database(ABC):
         raise BackendUnavailable(f"{self.name} cannot be reached{why}: see whether it runs, and try again") from error
 
 
-def shown(url: URL) -> str:
-    """A URL for people: without the password, and without options, which may hold one too."""
-    return url.set(password=None, query={}).render_as_string()
-
-
 _databases: dict[str, Database] = {}
 _lock = threading.Lock()
 
@@ -214,9 +209,13 @@ def _opened(text: str, configured: Settings) -> Database:
         try:
             from .postgres import PostgresDatabase
         except ModuleNotFoundError as error:
-            raise ConfigurationError(f"{shown(url)} needs the driver psycopg: pip install 'nitro[postgres]'") from error
+            raise ConfigurationError(
+                f"{shown_url(text)} needs the driver psycopg: pip install 'nitro[postgres]'"
+            ) from error
         return PostgresDatabase(url, configured)
-    raise ConfigurationError(f"{shown(url)} is neither SQLite nor PostgreSQL, which are the databases that Nitro knows")
+    raise ConfigurationError(
+        f"{shown_url(text)} is neither SQLite nor PostgreSQL, which are the databases that Nitro knows"
+    )
 
 
 @atexit.register

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import sqlalchemy as sa
 from pydantic import BaseModel
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
 from ... import _core, changes
@@ -101,6 +102,7 @@ class Mapping:
         self.quoted: str = database.dialect.identifier_preparer.format_table(table)
         self.copy_sql = f"COPY {self.quoted} ({', '.join(quote(name) for name in self.insert_names)}) FROM STDIN"
         self.lock_sql = self.compiled(sa.select(*self.selected).where(by_key).with_for_update())[0]
+        self.upsert_sql = self._upsert_sql()
         #: The key is the database's to give.
         self.numbered = bool(self.key_column.autoincrement is True)
         if self.numbered:
@@ -112,10 +114,20 @@ class Mapping:
         column = self.columns.get(name)
         type_ = None if column is None else parameter_type(column.type)
         if column is not None and column.kind == "json" and self.database.dialect.name == "postgresql":
-            from sqlalchemy.dialects import postgresql
-
             return sa.cast(sa.bindparam(name, type_=sa.String()), postgresql.JSONB())
         return sa.bindparam(name, type_=sa.BigInteger() if column is None else type_)
+
+    def _upsert_sql(self) -> str:
+        """The statement that stores an entity whether its key is there or not, and gives the version afterwards."""
+        table = self.table
+        dialect: Any = sqlite if self.database.dialect.name == "sqlite" else postgresql
+        insert = dialect.insert(table).values({name: self._parameter(name) for name in self.insert_names})
+        values: dict[Any, Any] = {name: insert.excluded[name] for name in self.names}
+        if self.versioned:
+            values[VERSION] = table.columns[VERSION] + sa.literal_column("1")
+        upsert = insert.on_conflict_do_update(index_elements=[self.key_column], set_=values)
+        returned = table.columns[VERSION] if self.versioned else sa.literal_column("1")
+        return self.compiled(upsert.returning(returned))[0]
 
     def compiled(self, statement: Executable) -> tuple[str, tuple[str, ...]]:
         """(SQL, the names of its parameters in the order of their places)."""

@@ -59,6 +59,7 @@ class Pool(Generic[C]):
         self._changed = threading.Condition(threading.Lock())
         self._open = 0
         self._waiting = 0
+        self._tasks: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[C | None]]] = deque()
         self._closed = False
 
     def take(self) -> C:
@@ -79,6 +80,68 @@ class Pool(Generic[C]):
                 return connection
             self.drop(connection)
 
+    async def atake(self) -> C:
+        """`take` for a task, whose event loop goes on meanwhile. Making a connection must take no time."""
+        while True:
+            connection = self.take_idle()
+            if connection is not None:
+                return connection
+            loop = asyncio.get_running_loop()
+            handed: asyncio.Future[C | None] = loop.create_future()
+            with self._changed:
+                if self._open < self.size:
+                    self._open += 1
+                    self._closed = False
+                    handed.set_result(None)
+                elif self._idle:
+                    continue
+                else:
+                    self._tasks.append((loop, handed))
+            try:
+                async with asyncio.timeout(self.timeout):
+                    connection = await handed
+            except TimeoutError:
+                raise _all_taken(self.name, self.size, self.timeout) from None
+            if connection is None:
+                return self._connected()
+            if self._is_alive(connection):
+                return connection
+            self.drop(connection)
+
+    def _hand_on(self) -> None:
+        """Gives what is there to tasks that wait; called with the lock held."""
+        while self._tasks and (self._idle or self._open < self.size):
+            loop, handed = self._tasks.popleft()
+            connection = None
+            if self._idle:
+                try:
+                    connection = self._idle.pop()
+                except IndexError:
+                    self._tasks.appendleft((loop, handed))
+                    continue
+            else:
+                self._open += 1
+            try:
+                loop.call_soon_threadsafe(self._hand, handed, connection)
+            except RuntimeError:  # the loop is closed
+                self._return(connection)
+
+    def _hand(self, handed: asyncio.Future[C | None], connection: C | None) -> None:
+        if not handed.done():
+            handed.set_result(connection)
+        elif connection is None:
+            with self._changed:
+                self._return(None)
+        else:
+            self.give(connection)
+
+    def _return(self, connection: C | None) -> None:
+        if connection is None:
+            self._open -= 1
+            self._changed.notify()
+        else:
+            self._idle.append(connection)
+
     def take_idle(self) -> C | None:
         """A connection that is there already; None where there is none."""
         try:
@@ -93,9 +156,10 @@ class Pool(Generic[C]):
     def give(self, connection: C) -> None:
         """Gives a connection back."""
         self._idle.append(connection)
-        if self._waiting or self._closed:
+        if self._waiting or self._tasks or self._closed:
             with self._changed:
                 self._changed.notify()
+                self._hand_on()
             if self._closed:
                 self.close()
 
@@ -104,7 +168,25 @@ class Pool(Generic[C]):
         with self._changed:
             self._open -= 1
             self._changed.notify()
+            self._hand_on()
         self._close(connection)
+
+    def set_apart(self, connection: C) -> None:  # noqa: ARG002  (they are only counted)
+        """Takes a connection that stays taken for long out of the count: others may wait for none meanwhile."""
+        with self._changed:
+            self._open -= 1
+            self._changed.notify()
+            self._hand_on()
+
+    def take_back(self, connection: C) -> None:
+        """Gives a connection back that was set apart; it is closed where there is no room for it any more."""
+        with self._changed:
+            has_room = self._open < self.size and not self._closed
+            self._open += has_room
+        if has_room:
+            self.give(connection)
+        else:
+            self._close(connection)
 
     def close(self) -> None:
         """Closes every idle connection, and each other one when it is given back."""
@@ -119,7 +201,7 @@ class Pool(Generic[C]):
     @property
     def gauges(self) -> Gauges:
         """How many connections there are now."""
-        return Gauges(self._open, len(self._idle), self._waiting)
+        return Gauges(self._open, len(self._idle), self._waiting + len(self._tasks))
 
     def _open_or_wait(self) -> C | None:
         """A connection that somebody gave back; None where the caller may open one, which is counted already."""
@@ -218,6 +300,18 @@ class AsyncPool(Generic[C]):
         """Closes a connection that is of no use any more."""
         self._free_place()
         self._close(connection)
+
+    def set_apart(self, connection: C) -> None:  # noqa: ARG002  (they are only counted)
+        """Takes a connection that stays taken for long out of the count: others may wait for none meanwhile."""
+        self._free_place()
+
+    def take_back(self, connection: C) -> None:
+        """Gives a connection back that was set apart; it is closed where there is no room for it any more."""
+        if self._open < self.size:
+            self._open += 1
+            self.give(connection)
+        else:
+            self._close(connection)
 
     def close(self) -> None:
         """Closes every idle connection."""

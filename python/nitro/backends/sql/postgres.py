@@ -7,8 +7,9 @@ import logging
 import select
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
@@ -169,16 +170,24 @@ class PostgresDatabase(Database):
                 self._failed(error, held, write=False)
 
     def stream(self, sql: str, parameters: Parameters, *, size: int) -> Iterator[list[Row]]:
-        with self.transaction():
-            held = self._held.get()
-            assert held is not None, "a transaction has a connection"
-            try:
-                with held.connection.cursor(name="nitro_stream") as cursor:
-                    cursor.execute(sql, parameters)
-                    while rows := cursor.fetchmany(size):
-                        yield rows
-            except _ERRORS as error:
-                self._failed(error, held, write=False)
+        # Rows come as the server sends them, some at a time: no cursor is declared for it, and no transaction begun.
+        held = self._held.get()
+        taken = self._pool.take() if held is None else held
+        is_apart = False
+        try:
+            with taken.connection.cursor() as cursor, closing(cursor.stream(sql, parameters, size=size)) as every:
+                while len(rows := list(islice(every, size))) == size:
+                    if held is None and not is_apart:
+                        # While somebody looks at the rows, others must not wait for this connection.
+                        self._pool.set_apart(taken)
+                        is_apart = True
+                    yield rows
+        except _ERRORS as error:
+            self._failed(error, taken, write=False)
+        finally:
+            if held is None:
+                self._give(self._pool, taken, is_apart=is_apart)
+        yield rows
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -292,16 +301,29 @@ class PostgresDatabase(Database):
                 self._failed(error, held, write=False)
 
     async def astream(self, sql: str, parameters: Parameters, *, size: int) -> AsyncIterator[list[Row]]:
-        async with self.atransaction():
-            held = self._async_held.get()
-            assert held is not None, "a transaction has a connection"
-            try:
-                async with held.connection.cursor(name="nitro_stream") as cursor:
-                    await cursor.execute(sql, parameters)
-                    while rows := await cursor.fetchmany(size):
+        held, pool = self._async_held.get(), self._here()
+        taken = pool.take_idle() or await pool.take() if held is None else held
+        is_apart = False
+        rows: list[Row] = []
+        try:
+            async with (
+                taken.connection.cursor() as cursor,
+                aclosing(cursor.stream(sql, parameters, size=size)) as every,
+            ):
+                async for row in every:
+                    rows.append(row)
+                    if len(rows) == size:
+                        if held is None and not is_apart:
+                            pool.set_apart(taken)
+                            is_apart = True
                         yield rows
-            except _ERRORS as error:
-                self._failed(error, held, write=False)
+                        rows = []
+        except _ERRORS as error:
+            self._failed(error, taken, write=False)
+        finally:
+            if held is None:
+                self._give(pool, taken, is_apart=is_apart)
+        yield rows
 
     @asynccontextmanager
     async def atransaction(self) -> AsyncIterator[None]:
@@ -332,9 +354,15 @@ class PostgresDatabase(Database):
 
     # --- Errors ---
 
-    def _give(self, pool: Pool[_Held] | AsyncPool[_Held], held: _Held) -> None:
+    def _give(self, pool: Pool[_Held] | AsyncPool[_Held], held: _Held, *, is_apart: bool = False) -> None:
         # A cancelled task, for one, leaves a statement behind that is still running.
-        if held.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        is_idle = held.connection.pgconn.transaction_status == TransactionStatus.IDLE
+        if is_apart:
+            if is_idle:
+                pool.take_back(held)
+            else:
+                _close(held)
+        elif is_idle:
             pool.give(held)
         else:
             pool.drop(held)

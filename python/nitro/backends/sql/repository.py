@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -131,6 +131,31 @@ class SQLModelBackend(Repository):
             where = mapping.holder(entity, error)
             self._refused(mapping, entity, error, None if where is None else await store.afetch_one(*where))
         _core.accept_changes(entity, version)
+
+    def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        mapping = self._mapping(type(entity))
+        self.check_save(mapping.entity_class, ttl)
+        if _core.is_changed(entity):
+            validate_changes(entity)
+        try:
+            rows = mapping.database.fetch_all(mapping.upsert_sql, mapping.row_of(entity), write=True)
+        except _REFUSALS as error:
+            where = mapping.holder(entity, error)
+            self._refused(mapping, entity, error, None if where is None else mapping.database.fetch_one(*where))
+        _core.accept_changes(entity, rows[0][0])
+
+    async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        mapping = self._mapping(type(entity))
+        self.check_save(mapping.entity_class, ttl)
+        if _core.is_changed(entity):
+            validate_changes(entity)
+        try:
+            rows = await mapping.database.afetch_all(mapping.upsert_sql, mapping.row_of(entity), write=True)
+        except _REFUSALS as error:
+            where = mapping.holder(entity, error)
+            found = None if where is None else await mapping.database.afetch_one(*where)
+            self._refused(mapping, entity, error, found)
+        _core.accept_changes(entity, rows[0][0])
 
     def _saving(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> _Saving | None:
         """How to store an entity; None where nothing changed."""
@@ -339,6 +364,32 @@ class SQLModelBackend(Repository):
         if query._in_memory:
             return query.among(await self._afetched(statements.mapping, *statements.everything()))
         return await self._afetched(statements.mapping, *statements.select(query))
+
+    def stream(self, query: Query[E]) -> Iterator[E]:
+        if query._in_memory or (query._limit is not None and query._limit <= STREAMED):
+            yield from self.select(query)
+            return
+        statements = self._queries(query._class)
+        mapping = statements.mapping
+        try:
+            for rows in mapping.database.stream(*statements.select(query), size=STREAMED):
+                yield from mapping.entities(rows)
+        except NoSuchTable as error:
+            mapping.mismatch(error)
+
+    async def astream(self, query: Query[E]) -> AsyncIterator[E]:
+        if query._in_memory or (query._limit is not None and query._limit <= STREAMED):
+            for entity in await self.aselect(query):
+                yield entity
+            return
+        statements = self._queries(query._class)
+        mapping = statements.mapping
+        try:
+            async for rows in mapping.database.astream(*statements.select(query), size=STREAMED):
+                for entity in mapping.entities(rows):
+                    yield entity
+        except NoSuchTable as error:
+            mapping.mismatch(error)
 
     def count(self, query: Query[Any]) -> int:
         if query._in_memory:

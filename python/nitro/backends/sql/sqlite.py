@@ -13,7 +13,8 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CACHED_STATEMENTS = 512
+#: How many statements of async code run at once.
+_THREADS = 4
 #: Seconds to wait for another process that is writing.
 _BUSY = 30.0
 
@@ -61,7 +64,7 @@ class SqliteDatabase(Database):
             name=self.name,
         )
         self._held: ContextVar[sqlite3.Connection | None] = ContextVar("nitro_sqlite_transaction", default=None)
-        self._worker: ThreadPoolExecutor | None = None
+        self._workers: dict[bool, ThreadPoolExecutor] = {}
 
     def _connect(self) -> sqlite3.Connection:
         arguments, options = self.dialect.create_connect_args(self.url)
@@ -134,20 +137,29 @@ class SqliteDatabase(Database):
                 self._failed(error)
 
     def stream(self, sql: str, parameters: Parameters, *, size: int) -> Iterator[list[Row]]:
+        if self.in_memory:
+            # Whoever looks at the rows may want to use the only connection meanwhile.
+            yield self.fetch_all(sql, parameters)
+            return
         held = self._held.get()
         connection = self._pool.take() if held is None else held
+        is_apart = False
         try:
             cursor = connection.execute(sql, parameters)
-            try:
-                while rows := cursor.fetchmany(size):
-                    yield rows
-            finally:
-                cursor.close()
+            while len(rows := cursor.fetchmany(size)) == size:
+                if held is None and not is_apart:
+                    # While somebody looks at the rows, others must not wait for this connection.
+                    self._pool.set_apart(connection)
+                    is_apart = True
+                yield rows
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._failed(error)
         finally:
-            if held is None:
+            if is_apart:
+                self._pool.take_back(connection)
+            elif held is None:
                 self._pool.give(connection)
+        yield rows
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -182,19 +194,42 @@ class SqliteDatabase(Database):
             _roll_back(connection)
             self._failed(error)
 
-    # --- The same for async code: what is read by its key takes microseconds and is read at once, the rest by a thread ---
+    # --- The same for async code: what is read by its key takes microseconds and is read at once, the rest by a thread
 
-    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix="nitro-sqlite")
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._worker, context.run, function, *arguments)
+    async def _in_thread(
+        self, function: Callable[..., T], *arguments: Any, context: contextvars.Context | None = None
+    ) -> T:
+        # What may have to wait for a transaction must not keep the thread busy that the transaction needs.
+        inside = self._held.get() is not None
+        workers = self._workers.get(inside)
+        if workers is None:
+            with self._making:
+                if inside not in self._workers:
+                    self._workers[inside] = ThreadPoolExecutor(1 if inside else _THREADS, "nitro-sqlite")
+                workers = self._workers[inside]
+        run = partial((context or contextvars.copy_context()).run, function, *arguments)
+        return await _finished(asyncio.get_running_loop().run_in_executor(workers, run))
+
+    async def _on_connection(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Calls a method in a thread that has a connection already, so that no thread waits for one."""
+        if self._held.get() is not None:
+            return await self._in_thread(function, *arguments)
+        connection = await self._pool.atake()
+        token = self._held.set(connection)
+        try:
+            context = contextvars.copy_context()
+        finally:
+            self._held.reset(token)
+        try:
+            return await self._in_thread(function, *arguments, context=context)
+        finally:
+            self._pool.give(connection)
 
     async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
         held = self._held.get()
         connection = self._pool.take_idle() if held is None else held
         if connection is None:
-            return await self._in_thread(self.fetch_one, sql, parameters)
+            connection = await self._pool.atake()
         try:
             return connection.execute(sql, parameters).fetchone()
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
@@ -204,31 +239,48 @@ class SqliteDatabase(Database):
                 self._pool.give(connection)
 
     async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002
-        return await self._in_thread(self.fetch_all, sql, parameters)
+        return await self._on_connection(self.fetch_all, sql, parameters)
 
     async def aexecute(self, sql: str, parameters: Parameters) -> int:
-        return await self._in_thread(self.execute, sql, parameters)
+        return await self._on_connection(self.execute, sql, parameters)
 
     async def aexecute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
-        await self._in_thread(self.execute_many, sql, rows)
+        async with self.atransaction():
+            await self._in_thread(self.execute_many, sql, rows)
 
     async def astream(self, sql: str, parameters: Parameters, *, size: int) -> AsyncIterator[list[Row]]:
-        rows = self.stream(sql, parameters, size=size)
+        if self.in_memory:
+            yield await self.afetch_all(sql, parameters)
+            return
+        held = self._held.get()
+        connection = await self._pool.atake() if held is None else held
+        is_apart = False
         try:
-            while (some := await self._in_thread(next, rows, None)) is not None:
-                yield some
+            cursor = await self._in_thread(connection.execute, sql, parameters)
+            while len(rows := await self._in_thread(cursor.fetchmany, size)) == size:
+                if held is None and not is_apart:
+                    self._pool.set_apart(connection)
+                    is_apart = True
+                yield rows
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            self._failed(error)
         finally:
-            await self._in_thread(rows.close)  # type: ignore[attr-defined]
+            if is_apart:
+                self._pool.take_back(connection)
+            elif held is None:
+                self._pool.give(connection)
+        yield rows
 
     @asynccontextmanager
     async def atransaction(self) -> AsyncIterator[None]:
         if self._held.get() is not None:
             yield
             return
-        connection = self._pool.take_idle() or await self._in_thread(self._pool.take)
-        token = self._held.set(connection)
+        connection = await self._pool.atake()
+        token: Token[sqlite3.Connection | None] | None = None
         try:
             await self._in_thread(self._begin, connection)
+            token = self._held.set(connection)
             try:
                 yield
             except BaseException:
@@ -236,7 +288,8 @@ class SqliteDatabase(Database):
                 raise
             await self._in_thread(self._commit, connection)
         finally:
-            self._held.reset(token)
+            if token is not None:
+                self._held.reset(token)
             self._pool.give(connection)
 
     # --- Errors ---
@@ -277,9 +330,10 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         super().close()
         self._pool.close()
-        if self._worker is not None:
-            self._worker.shutdown(wait=True)
-            self._worker = None
+        with self._making:
+            workers, self._workers = self._workers, {}
+        for worker in workers.values():
+            worker.shutdown(wait=True)
 
     def _new_engine(self) -> sa.Engine:
         engine = sa.create_engine(
@@ -318,6 +372,15 @@ class SqliteDatabase(Database):
             cursor.close()
 
         return engine
+
+
+async def _finished(future: asyncio.Future[T]) -> T:
+    """The result of a thread; when the task is cancelled, only after the thread has ended: it has the connection."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
 
 
 class _Borrowed:
