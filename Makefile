@@ -17,6 +17,8 @@ VENV_PYTHON := $(abspath $(BIN)/python)
 # pyo3 builds against the interpreter that this names, and maturin installs into that environment.
 export PYO3_PYTHON := $(VENV_PYTHON)
 export VIRTUAL_ENV := $(abspath $(VENV))
+# A test that needs a PostgreSQL fails where none is found: the environment has one from the registry.
+export NITRO_REQUIRE_SERVERS ?= 1
 # What is tested is what is installed.
 unexport PYTHONPATH
 unexport PYTHONHOME

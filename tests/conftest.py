@@ -4,6 +4,8 @@ import os
 
 import nitro
 
+pytest_plugins = ["nitro.testing.fixtures"]
+
 
 def pytest_report_header() -> str:
     return f"nitro: {nitro.__file__} (NITRO_LAYOUT={os.environ.get('NITRO_LAYOUT', '')})"

@@ -6,6 +6,8 @@ Example:
     ...     @pytest.fixture
     ...     def repository(self):
     ...         return nitro.MemoryRepo()
+
+`nitro.testing.servers` starts a real PostgreSQL for tests, and `nitro.testing.fixtures` has fixtures with it.
 """
 
 try:

@@ -218,6 +218,14 @@ def _opened(text: str, configured: Settings) -> Database:
     )
 
 
+def forget(url: str) -> None:
+    """Closes the connections to the database of a URL, which may be gone; asked for again it is another object."""
+    with _lock:
+        known = _databases.pop(url, None)
+    if known is not None:
+        known.close()
+
+
 @atexit.register
 def close_all() -> None:
     """Closes every connection of this process."""
