@@ -53,5 +53,5 @@ class TestSqliteMemory(OfSql):
 
 class TestPostgres(OfSql):
     @pytest.fixture
-    def url(self) -> str:
-        return "postgresql://postgres@127.0.0.1/wt_main"
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
