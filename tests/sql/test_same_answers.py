@@ -356,7 +356,7 @@ def test_queries(memory: MemoryRepo, sql: SQLModelBackend) -> None:
 
 
 def test_pages(memory: MemoryRepo, sql: SQLModelBackend) -> None:
-    for seed in range(QUERIES // 10):
+    for seed in range(QUERIES // 20):
         chance = random.Random(seed)
         conditions, order = (condition(chance, 1),), orders(chance)
         expected = ids(memory.select(Query(Thing, memory, conditions, order, None, 0, False)))
@@ -376,7 +376,7 @@ def test_pages(memory: MemoryRepo, sql: SQLModelBackend) -> None:
 
 
 def test_sums(memory: MemoryRepo, sql: SQLModelBackend) -> None:
-    for seed in range(QUERIES // 10):
+    for seed in range(QUERIES // 20):
         chance = random.Random(seed)
         conditions = (condition(chance, 1),)
         here = Query(Thing, memory, conditions, (), None, 0, False)

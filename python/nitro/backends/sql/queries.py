@@ -94,29 +94,52 @@ class Statements:
 
     def select(self, query: Query[Any]) -> tuple[str, list[Any]]:
         """The statement for what a query finds, and its parameters."""
-        shape = self._shape(query)
-        if shape is not None:
-            kept = self._kept.get(shape[0])
-            if kept is not None:
-                return kept.sql, kept.parameters(shape[1])
-        compiler = self.mapping.compiler()
-        statement = self._where(sa.select(*self.mapping.selected), query, compiler)
-        statement = self._cut(self._ordered(statement, query, compiler), query, compiler)
-        prepared = self.mapping.prepared(statement)
-        if shape is not None and len(compiler.values) == len(shape[1]):
-            if len(self._kept) >= KEPT:
-                self._kept.clear()
-            self._kept[shape[0]] = prepared
-        return prepared.sql, prepared.parameters(compiler.values)
+
+        def build(compiler: Compiler) -> Any:
+            statement = self._where(sa.select(*self.mapping.selected), query, compiler)
+            return self._cut(self._ordered(statement, query, compiler), query, compiler)
+
+        return self._prepared("select", query, build)
 
     def count(self, query: Query[Any]) -> tuple[str, list[Any]]:
         """The statement for how many a query finds."""
+
+        def build(compiler: Compiler) -> Any:
+            if query._limit is None and not query._offset:
+                counted = sa.select(sa.func.count()).select_from(self.table)
+                return self._where(counted, query, compiler)
+            inner = self._cut(self._where(sa.select(self.mapping.key_column), query, compiler), query, compiler)
+            return sa.select(sa.func.count()).select_from(inner.subquery())
+
+        return self._prepared("count", query, build)
+
+    def _prepared(
+        self, purpose: Any, query: Query[Any], build: Callable[[Compiler], Any], more: Sequence[Any] | None = ()
+    ) -> tuple[str, list[Any]]:
+        """A statement for a purpose, kept for all queries of the same shape.
+
+        Args:
+            purpose: What else the statement depends on.
+            query: What is asked.
+            build: Makes the statement.
+            more: The values of the parameters that `build` makes behind those of the query; None where they depend
+                on more than that.
+        """
+        shape = None if more is None else self._shape(query)
+        if shape is not None and more is not None:
+            form, values = (purpose, shape[0]), [*shape[1], *more]
+            kept = self._kept.get(form)
+            if kept is not None:
+                return kept.sql, kept.parameters(values)
+            compiler = self.mapping.compiler()
+            prepared = self.mapping.prepared(build(compiler))
+            if len(compiler.values) == len(values):
+                if len(self._kept) >= KEPT:
+                    self._kept.clear()
+                self._kept[form] = prepared
+            return prepared.sql, prepared.parameters(compiler.values)
         compiler = self.mapping.compiler()
-        if query._limit is None and not query._offset:
-            counted = sa.select(sa.func.count()).select_from(self.table)
-            return self.mapping.finished(self._where(counted, query, compiler), compiler)
-        inner = self._cut(self._where(sa.select(self.mapping.key_column), query, compiler), query, compiler)
-        return self.mapping.finished(sa.select(sa.func.count()).select_from(inner.subquery()), compiler)
+        return self.mapping.finished(build(compiler), compiler)
 
     def _where(self, statement: Any, query: Query[Any], compiler: Compiler) -> Any:
         for condition in query._conditions:
@@ -173,8 +196,7 @@ class Statements:
                 value = float(value)
             if not self._is_exact(column, operator, value):
                 return None
-            encode = self.mapping.encoders[name]
-            values.append(value if encode is None else encode(value))
+            values.append(self._encoded(name, value))
             return operator, name
         if operator in ("and", "or", "not"):
             parts = [self._shape_of(operand, values) for operand in operands]
@@ -207,14 +229,19 @@ class Statements:
         Raises:
             ValueError: If `after` is no cursor of this query.
         """
-        compiler = self.mapping.compiler()
-        statement = self._where(sa.select(*self.mapping.selected), query, compiler)
-        statement = self._ordered(statement, query, compiler)
         if after is None:
-            return self.mapping.finished(self._cut(statement, query.limit(limit + 1), compiler), compiler)
+            return self.select(query.limit(limit + 1))
         reached = self._reached(query, after)
-        statement = statement.where(self._beyond(query, reached, compiler))
-        return self.mapping.finished(self._cut(statement, query.limit(limit + 1).offset(0), compiler), compiler)
+        fields = self._sorted_by(query)
+        cut = query.limit(limit + 1).offset(0)
+
+        def build(compiler: Compiler) -> Any:
+            statement = self._where(sa.select(*self.mapping.selected), query, compiler)
+            statement = self._cut(self._ordered(statement, query, compiler), cut, compiler)
+            return statement.where(self._beyond(fields, reached, compiler))
+
+        purpose = ("after", tuple(place is None for place in reached))
+        return self._prepared(purpose, cut, build, self._places(fields, reached))
 
     def paged(self, query: Query[Any], found: list[Any], limit: int, total: int | None) -> Page[Any]:
         """A page of what `page` found."""
@@ -240,11 +267,8 @@ class Statements:
             raise wrong
         return places
 
-    def _beyond(self, query: Query[Any], reached: list[Any], compiler: Compiler) -> Clause:
+    def _beyond(self, fields: list[tuple[FieldRef, bool]], reached: list[Any], compiler: Compiler) -> Clause:
         """What comes after a place in the order: later in the first field, or equal there and later in the next."""
-        fields = [(ordering.field, ordering.descending) for ordering in query._order]
-        if not any(field._path == (self.mapping.key,) for field, _ in fields):
-            fields.append((FieldRef(query._class, (self.mapping.key,), None), False))
         clause: Clause = sa.false()
         for (field, down), place in reversed(list(zip(fields, reached, strict=False))):
             operand = compiler._of_table(field)
@@ -259,6 +283,34 @@ class Statements:
                 equal = self._compared(operand, "eq", place, compiler)
             clause = later | (equal & clause)
         return clause
+
+    def _sorted_by(self, query: Query[Any]) -> list[tuple[FieldRef, bool]]:
+        """The fields that the rows of a page are sorted by, and whether each descends; the key is among them."""
+        fields = [(ordering.field, ordering.descending) for ordering in query._order]
+        if not any(field._path == (self.mapping.key,) for field, _ in fields):
+            fields.append((FieldRef(query._class, (self.mapping.key,), None), False))
+        return fields
+
+    def _places(self, fields: list[tuple[FieldRef, bool]], reached: list[Any]) -> list[Any] | None:
+        """The parameters that `_beyond` makes; None where the statement depends on the values."""
+        values: list[Any] = []
+        for (field, _), place in reversed(list(zip(fields, reached, strict=False))):
+            name, *inner = field._path
+            if inner:
+                return None
+            if place is None:
+                continue
+            if not self._is_exact(self.mapping.columns[name], "lt", place):
+                return None
+            try:
+                values += [self._encoded(name, place)] * 2
+            except Refused:
+                return None
+        return values
+
+    def _encoded(self, name: str, value: Any) -> Any:
+        encode = self.mapping.encoders[name]
+        return value if encode is None else encode(value)
 
     def _compared(self, operand: Operand, operator: str, place: Any, compiler: Compiler) -> Clause:
         return compiler._compare(None, operand, operator, place)  # type: ignore[arg-type]
@@ -322,7 +374,6 @@ class Statements:
             return None
         if query._limit is not None or query._offset:
             return None
-        compiler = self.mapping.compiler()
         wanted: list[Any] = []
         if field is not None:
             column = self.mapping.columns[field._path[0]]
@@ -343,15 +394,20 @@ class Statements:
                     return None
                 if sqlite and kind == "decimal":
                     return None
-                clause = compiler.operand(column).clause
+                clause = self.mapping.compiler().operand(column).clause
                 wanted = [getattr(sa.func, function)(clause)]
             else:
                 return None
         else:
             wanted = [sa.func.count()]
         groups = [self.table.columns[by._path[0]] for by in group_by]
-        statement = self._where(sa.select(*groups, *wanted).select_from(self.table), query, compiler)
-        sql, parameters = self.mapping.finished(statement.group_by(*groups) if groups else statement, compiler)
+
+        def build(compiler: Compiler) -> Any:
+            statement = self._where(sa.select(*groups, *wanted).select_from(self.table), query, compiler)
+            return statement.group_by(*groups) if groups else statement
+
+        purpose = ("sum", function, field and field._path, tuple(by._path for by in group_by))
+        sql, parameters = self._prepared(purpose, query, build)
         names = [by._path[0] for by in group_by]
 
         def result(values: Sequence[Any]) -> Any:
