@@ -93,7 +93,7 @@ def shown(value: Any) -> str:
     if isinstance(value, datetime.time) and value.tzinfo is not None:
         # Zones are many classes; what counts is the offset.
         return f"{value.replace(tzinfo=None)!r} {value.utcoffset()}"
-    if isinstance(value, float) and value == 0:
+    if isinstance(value, float) and not value:
         return "float 0.0"
     if isinstance(value, Decimal) and value.is_finite():
         return f"Decimal {value + 0 if value == 0 else value:f}"

@@ -227,7 +227,7 @@ class Compiler:
             items = sa.func.json_each(self.parameter(json.dumps(encoded), sa.String())).table_valued("value")
             return operand.clause.in_(sa.select(items.c.value))
         return operand.clause == sa.func.any(
-            self.parameter(list(encoded), postgresql.ARRAY(parameter_type(operand.type)))
+            self.parameter(list(encoded), postgresql.ARRAY(parameter_type(operand.type) or sa.String()))
         )
 
     # --- Texts ---
@@ -337,7 +337,7 @@ class Compiler:
     def _of_table(self, field: FieldRef) -> Operand:
         name, *rest = field._path
         column = self.columns[name]
-        whole = self.table.columns[name]
+        whole: Any = self.table.columns[name]
         if rest:
             if column.kind != "json":
                 raise self._unsupported(field, "a value of that type has nothing inside")
@@ -349,7 +349,7 @@ class Compiler:
         clause: Clause = self.table.columns[column.name]
         type_: Any = column.type
         encode = column.codec(self.dialect)[0] or _same
-        whole = None
+        whole: Any = None
         if column.kind == "json":
             whole = clause
         elif column.kind == "text" or (column.kind == "enum" and not getattr(column.type, "numbers", False)):
@@ -374,7 +374,7 @@ class Compiler:
         return self._leaf_postgres(whole.op("#>", return_type=postgresql.JSONB())(steps), leaf)
 
     def _annotation(self, field: FieldRef, path: Sequence[str | int]) -> Any:
-        info = cast("type[BaseModel]", field._class).__pydantic_fields__.get(str(path[0]))
+        info = field._class.__pydantic_fields__.get(str(path[0]))
         return _MISSING if info is None else _walk(info.annotation, path[1:])
 
     def _extract_sqlite(self, whole: Any, path: Sequence[str | int]) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Dialect, make_url
+from sqlalchemy.exc import ArgumentError
 
 from ...config import Settings, settings, shown_url
 from ...errors import BackendUnavailable, CommitOutcomeUnknown, ConfigurationError
@@ -196,7 +197,7 @@ def database(url: str | URL | None = None) -> Database:
 def _opened(text: str, configured: Settings) -> Database:
     try:
         url = make_url(text)
-    except sa.exc.ArgumentError:
+    except ArgumentError:
         raise ConfigurationError(
             "the SQL URL cannot be read: write it as sqlite:///shop.db or postgresql://user:password@host/name"
         ) from None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.base import Executable
 
 from ... import _core, changes
 from ...errors import SchemaMismatch, UnstorableValue
@@ -90,7 +89,7 @@ class Mapping:
         at_version = by_key & (table.columns[VERSION] == self._parameter(VERSION)) if self.versioned else by_key
         self._at_version: Any = at_version
         self.get_sql = self.compiled(sa.select(*self.selected).where(by_key))[0]
-        version = table.columns[VERSION] if self.versioned else sa.literal_column("1")
+        version: Any = table.columns[VERSION] if self.versioned else cast("Any", sa.literal_column("1"))
         self.version_sql = self.compiled(sa.select(version).where(by_key))[0]
         self.delete_sql = self.compiled(sa.delete(table).where(at_version))[0]
         self.insert_names = (*self.names, VERSION) if self.versioned else self.names
@@ -124,27 +123,27 @@ class Mapping:
         insert = dialect.insert(table).values({name: self._parameter(name) for name in self.insert_names})
         values: dict[Any, Any] = {name: insert.excluded[name] for name in self.names}
         if self.versioned:
-            values[VERSION] = table.columns[VERSION] + sa.literal_column("1")
+            values[VERSION] = table.columns[VERSION] + cast("Any", sa.literal_column("1"))
         upsert = insert.on_conflict_do_update(index_elements=[self.key_column], set_=values)
-        returned = table.columns[VERSION] if self.versioned else sa.literal_column("1")
+        returned: Any = table.columns[VERSION] if self.versioned else cast("Any", sa.literal_column("1"))
         return self.compiled(upsert.returning(returned))[0]
 
-    def compiled(self, statement: Executable) -> tuple[str, tuple[str, ...]]:
+    def compiled(self, statement: Any) -> tuple[str, tuple[str, ...]]:
         """(SQL, the names of its parameters in the order of their places)."""
         compiled: Any = statement.compile(dialect=self.database.dialect, compile_kwargs={"render_postcompile": True})
         return compiled.string, tuple(compiled.positiontup or ())
 
-    def prepared(self, statement: Executable) -> Prepared:
+    def prepared(self, statement: Any) -> Prepared:
         """A statement with parameters of a compiler."""
         compiled: Any = statement.compile(dialect=self.database.dialect, compile_kwargs={"render_postcompile": True})
         constants: dict[str, Any] = compiled.params
-        places = [
+        places: list[tuple[int | None, Any]] = [
             (int(name[1:]), None) if name.startswith("@") else (None, constants[name])
             for name in compiled.positiontup or ()
         ]
         return Prepared(compiled.string, places)
 
-    def finished(self, statement: Executable, compiler: Compiler) -> tuple[str, list[Any]]:
+    def finished(self, statement: Any, compiler: Compiler) -> tuple[str, list[Any]]:
         """(SQL, its parameters) of a statement whose values a compiler has."""
         prepared = self.prepared(statement)
         return prepared.sql, prepared.parameters(compiler.values)
@@ -250,7 +249,7 @@ class Mapping:
             values: dict[Any, Any] = {table.columns[name]: self._parameter(f"{name}") for name in names}
             where = self.key_column == sa.bindparam("@key", type_=self._parameter(self.key).type)
             if self.versioned:
-                values[table.columns[VERSION]] = table.columns[VERSION] + sa.literal_column("1")
+                values[table.columns[VERSION]] = table.columns[VERSION] + cast("Any", sa.literal_column("1"))
                 where &= table.columns[VERSION] == self._parameter(VERSION)
             statement = sa.update(table).values(values).where(where)
             sql, order = self.compiled(statement)
@@ -336,7 +335,7 @@ def _columns(constraint: Any) -> list[Any]:
     return [getattr(expression, "element", expression) for expression in expressions]
 
 
-def _is_plain(entity_class: type[Entity]) -> bool:
+def _is_plain(entity_class: Any) -> bool:
     """Whether an instance is its fields and nothing else."""
     return (
         not entity_class.__private_attributes__

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import select
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -176,7 +176,7 @@ class PostgresDatabase(Database):
         is_apart = False
         try:
             with taken.connection.cursor() as cursor, closing(cursor.stream(sql, parameters, size=size)) as every:
-                while len(rows := list(islice(every, size))) == size:
+                while len(rows := list[Row](islice(every, size))) == size:
                     if held is None and not is_apart:
                         # While somebody looks at the rows, others must not wait for this connection.
                         self._pool.set_apart(taken)
@@ -190,7 +190,7 @@ class PostgresDatabase(Database):
         yield rows
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         if self._held.get() is not None:
             yield
             return
@@ -326,7 +326,7 @@ class PostgresDatabase(Database):
         yield rows
 
     @asynccontextmanager
-    async def atransaction(self) -> AsyncIterator[None]:
+    async def atransaction(self) -> AsyncGenerator[None]:
         if self._async_held.get() is not None:
             yield
             return
@@ -374,7 +374,7 @@ class PostgresDatabase(Database):
         if held.connection.closed or isinstance(error, errors.OperatorIntervention):
             self._lost(error, write=write)
         if isinstance(error, errors.IntegrityError):
-            kinds = {
+            kinds: dict[type[psycopg.Error], str] = {
                 errors.UniqueViolation: "unique",
                 errors.ForeignKeyViolation: "foreign key",
                 errors.NotNullViolation: "not null",

@@ -9,7 +9,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Values
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -368,11 +368,12 @@ class Statements:
         sqlite = self.mapping.database.dialect.name == "sqlite"
         # Decimals of SQLite are texts, of which several are one number.
         apart = ("json", "decimal") if sqlite else ("json",)
-        if any(len(by._path) > 1 or self.mapping.columns[by._path[0]].kind in apart for by in group_by):
+        grouped = [str(name) for by in group_by for name in by._path[:1]]
+        if any(len(by._path) > 1 for by in group_by) or any(
+            self.mapping.columns[name].kind in apart for name in grouped
+        ):
             return None
-        if field is not None and (len(field._path) > 1 or query._limit is not None or query._offset):
-            return None
-        if query._limit is not None or query._offset:
+        if (field is not None and len(field._path) > 1) or query._limit is not None or query._offset:
             return None
         wanted: list[Any] = []
         if field is not None:
@@ -400,17 +401,16 @@ class Statements:
                 return None
         else:
             wanted = [sa.func.count()]
-        groups = [self.table.columns[by._path[0]] for by in group_by]
+        groups: list[Any] = [self.table.columns[name] for name in grouped]
 
         def build(compiler: Compiler) -> Any:
             statement = self._where(sa.select(*groups, *wanted).select_from(self.table), query, compiler)
             return statement.group_by(*groups) if groups else statement
 
-        purpose = ("sum", function, field and field._path, tuple(by._path for by in group_by))
+        purpose = ("sum", function, field and field._path, tuple(grouped))
         sql, parameters = self._prepared(purpose, query, build)
-        names = [by._path[0] for by in group_by]
 
-        def result(values: Sequence[Any]) -> Any:
+        def result(values: Any) -> Any:
             if field is None:
                 return values[0]
             name = field._path[0]
@@ -424,12 +424,12 @@ class Statements:
             return total if function == "sum" else total / count
 
         def read(rows: list[Any]) -> Any:
-            if not names:
+            if not grouped:
                 return result(rows[0])
             found: dict[Any, Any] = {}
             for row in rows:
-                keys = tuple(self.mapping.value_out(name, value) for name, value in zip(names, row, strict=False))
-                found[keys[0] if len(keys) == 1 else keys] = result(row[len(names) :])
+                keys = tuple(self.mapping.value_out(name, value) for name, value in zip(grouped, row, strict=False))
+                found[keys[0] if len(keys) == 1 else keys] = result(row[len(grouped) :])
             return found
 
         return sql, parameters, read
@@ -455,7 +455,7 @@ def _written(value: Any) -> Any:
 def _read(written: Any) -> Any:
     if not isinstance(written, dict):
         return written
-    ((name, text),) = written.items()
+    ((name, text),) = cast("dict[str, Any]", written).items()
     return _WRITERS[name][2](text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -495,7 +495,7 @@ class SQLModelBackend(Repository):
     # --- Locks, and tests ---
 
     @contextmanager
-    def locked(self, entity_class: type[E], key: Any) -> Iterator[E]:
+    def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
         """The entity with this key, in a transaction during which nobody else can save it."""
         mapping = self._mapping(entity_class)
         with mapping.database.transaction():

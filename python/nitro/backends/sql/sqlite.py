@@ -10,14 +10,15 @@ import asyncio
 import contextvars
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar, Token
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -67,18 +68,11 @@ class SqliteDatabase(Database):
         self._workers: dict[bool, ThreadPoolExecutor] = {}
 
     def _connect(self) -> sqlite3.Connection:
-        arguments, options = self.dialect.create_connect_args(self.url)
+        arguments, options = cast("tuple[list[Any], dict[str, Any]]", self.dialect.create_connect_args(self.url))
+        said: Any = {"timeout": _BUSY, **options, "isolation_level": None, "check_same_thread": False}
         try:
-            connection = sqlite3.connect(
-                *arguments,
-                **{
-                    "timeout": _BUSY,
-                    **options,
-                    "isolation_level": None,
-                    "check_same_thread": False,
-                    "cached_statements": _CACHED_STATEMENTS,
-                },
-            )
+            connect: Any = sqlite3.connect
+            connection: sqlite3.Connection = connect(*arguments, cached_statements=_CACHED_STATEMENTS, **said)
             connection.execute("PRAGMA foreign_keys = ON")
             if not self.in_memory:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -162,7 +156,7 @@ class SqliteDatabase(Database):
         yield rows
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         if self._held.get() is not None:
             yield
             return
@@ -272,7 +266,7 @@ class SqliteDatabase(Database):
         yield rows
 
     @asynccontextmanager
-    async def atransaction(self) -> AsyncIterator[None]:
+    async def atransaction(self) -> AsyncGenerator[None]:
         if self._held.get() is not None:
             yield
             return
@@ -364,13 +358,13 @@ class SqliteDatabase(Database):
                 "async sessions of SQLAlchemy over SQLite need aiosqlite: pip install aiosqlite"
             ) from error
 
-        @sa.event.listens_for(engine.sync_engine, "connect")
         def prepare(connection: Any, _: Any) -> None:
             cursor = connection.cursor()
             for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
+        event.listen(engine.sync_engine, "connect", prepare)
         return engine
 
 
@@ -400,9 +394,10 @@ class _Borrowed:
 def _begin_for_writing(engine: sa.Engine) -> None:
     """Transactions as SQLite means them: the module would begin them late, and not before DDL."""
 
-    @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "begin", begin)
 
 
 _OF_THE_FILE = frozenset(

@@ -51,12 +51,6 @@ def _text_in(value: str) -> str:
     return value
 
 
-def _integer_in(value: int) -> int:
-    if value not in INT64:
-        raise Refused("an integer column holds 64 bits: use a Decimal for numbers beyond them")
-    return value
-
-
 def _float_in(value: float) -> float:
     if value != value:
         raise Refused("a database has no NaN that compares as floats do: use None for what is unknown")
@@ -229,7 +223,7 @@ def _never(_: Any) -> bool:
 
 def _keeps(annotation: Any) -> Callable[[Any], bool]:
     """Whether a value surely comes back from JSON as it was, so that nobody has to look."""
-    exact = (str, int, bool)
+    exact: tuple[Any, ...] = (str, int, bool)
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (list, set, frozenset) and parts and parts[0] in exact:
         (item, *_) = parts
@@ -475,7 +469,8 @@ def choices_of(annotation: Any) -> tuple[list[Any], bool]:
     if annotation in (None, NoneType):
         return [], True
     if origin is Literal and None in get_args(annotation):
-        return [Literal.__getitem__(tuple(v for v in get_args(annotation) if v is not None))], True
+        literal: Any = Literal
+        return [literal[tuple(value for value in get_args(annotation) if value is not None)]], True
     return [annotation], annotation in (Any, object)
 
 
@@ -518,7 +513,8 @@ def column_of(entity_class: type, name: str, info: FieldInfo) -> FieldColumn:
     """
     choices, nullable = choices_of(info.annotation)
     kind, type_ = _kind(info, choices)
-    choice = choices[0] if len(choices) == 1 else Union.__getitem__(tuple(choices)) if choices else Any
+    union: Any = Union
+    choice: Any = choices[0] if len(choices) == 1 else union[tuple(choices)] if choices else Any
     if kind == "json":
         if any(_secret(one) for one in choices):
             raise ConfigurationError(
