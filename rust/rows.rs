@@ -278,7 +278,8 @@ impl RowCodec {
 impl RowCodec {
     #[new]
     fn new(class_: Py<PyType>, decoders: &Bound<'_, PyTuple>, encoders: &Bound<'_, PyTuple>) -> PyResult<Self> {
-        let read = |specs: &Bound<'_, PyTuple>| specs.iter().map(|spec| Codec::read(&spec)).collect::<PyResult<Vec<_>>>();
+        let read =
+            |specs: &Bound<'_, PyTuple>| specs.iter().map(|spec| Codec::read(&spec)).collect::<PyResult<Vec<_>>>();
         Ok(Self { class: class_, decoders: read(decoders)?, encoders: read(encoders)? })
     }
 

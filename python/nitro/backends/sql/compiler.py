@@ -335,7 +335,7 @@ class Compiler:
     # --- Fields ---
 
     def _of_table(self, field: FieldRef) -> Operand:
-        name, *rest = field._path
+        name, rest = str(field._path[0]), field._path[1:]
         column = self.columns[name]
         whole: Any = self.table.columns[name]
         if rest:

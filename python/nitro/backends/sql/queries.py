@@ -377,7 +377,7 @@ class Statements:
             return None
         wanted: list[Any] = []
         if field is not None:
-            column = self.mapping.columns[field._path[0]]
+            column = self.mapping.columns[str(next(iter(field._path)))]
             kind = column.kind
             plain: Any = self.table.columns[column.name]
             if function in ("sum", "avg"):
