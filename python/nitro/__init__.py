@@ -32,7 +32,7 @@ from .query import Page, Query
 from .repository import Capabilities, Repository
 
 if TYPE_CHECKING:
-    from .backends.sql import SQLModelBackend
+    from .backends.sql import SQLModelBackend, acreate_all, create_all
 
 __version__ = "0.1.0"
 
@@ -64,9 +64,11 @@ __all__ = [
     "UnsupportedQuery",
     "ValueObject",
     "WriteConflict",
+    "acreate_all",
     "changes",
     "col",
     "configure",
+    "create_all",
     "decode",
     "encode",
     "explain",
@@ -75,7 +77,11 @@ __all__ = [
 ]
 
 #: What is imported when it is asked for, from the module that is about it.
-_LAZY = {"SQLModelBackend": ".backends.sql"}
+_LAZY = {
+    "SQLModelBackend": ".backends.sql",
+    "acreate_all": ".backends.sql",
+    "create_all": ".backends.sql",
+}
 
 
 def __getattr__(name: str) -> Any:
