@@ -143,6 +143,7 @@ class Database(ABC):
         with self._making:
             if self._engine is None:
                 self._engine = self._new_engine()
+                quoting(self._engine.dialect)
             return self._engine
 
     @property
@@ -151,6 +152,7 @@ class Database(ABC):
         with self._making:
             if self._async_engine is None:
                 self._async_engine = self._new_async_engine()
+                quoting(self._async_engine.dialect)
             return self._async_engine
 
     @abstractmethod
@@ -168,6 +170,20 @@ class Database(ABC):
                 "load it before you try again"
             ) from error
         raise BackendUnavailable(f"{self.name} cannot be reached{why}: see whether it runs, and try again") from error
+
+
+#: Words that have to stand in quotes as the name of a column, and that SQLAlchemy does not know.
+_RESERVED = {
+    "sqlite": {"nothing", "returning"},
+    "postgresql": {"collation", "concurrently", "lateral", "tablesample"},
+}
+
+
+def quoting(dialect: Dialect) -> Dialect:
+    """A dialect that quotes every word that it has to."""
+    preparer = dialect.identifier_preparer
+    preparer.reserved_words = preparer.reserved_words | _RESERVED[dialect.name]
+    return dialect
 
 
 _databases: dict[str, Database] = {}

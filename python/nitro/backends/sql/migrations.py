@@ -20,7 +20,8 @@ from typing import Any, cast
 
 import alembic.command
 import sqlalchemy as sa
-from alembic.autogenerate import produce_migrations
+from alembic.autogenerate import produce_migrations, renderers
+from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
@@ -278,10 +279,14 @@ def _nothing(_: str | None, kind: str, __: Any) -> bool:
 
 def _only_what_is_known(job: _Job) -> Callable[..., bool]:
     """Leaves alone what others have in the same database."""
+    owners = job.owners
 
-    def include(_: Any, name: str, kind: str, reflected: bool, compared: Any) -> bool:
-        if kind != "table" or not reflected or compared is not None or name in job.drops:
+    def include(_: Any, name: str, kind: str, reflected: bool, __: Any) -> bool:
+        if kind != "table" or name in owners or name in job.drops:
             return True
+        if not reflected:
+            # It is in another database, and something here refers to it.
+            return False
         job.found.notes.append(f"table {name} belongs to no class and is left alone; --drop {name} drops it")
         return False
 
@@ -554,6 +559,11 @@ def _note_what_is_there(job: _Job) -> None:
         )
 
 
+@renderers.dispatch_for(ops.RenameTableOp)
+def _render_rename(context: AutogenContext, op: ops.RenameTableOp) -> str:
+    return f"{context.opts['alembic_module_prefix']}rename_table({op.table_name!r}, {op.new_table_name!r})"
+
+
 def _render_item(kind: str, item: Any, context: Any) -> str | bool:
     if kind == "type" and type(item) is postgresql.JSONB:
         context.imports.add("from sqlalchemy.dialects import postgresql")
@@ -627,7 +637,9 @@ class _Sqlite(SQLiteImpl):
         kind = conversions.kind_of(existing.type)
         if isinstance(existing.type, sa.CHAR) and existing.type.length == 32:
             kind = "uuid"
-        place = f"{existing.table.name}.{existing.name}"
+        if isinstance(existing.type, sa.TEXT):
+            kind = conversions.TEXT_OR_JSON
+        place = f"{existing_transfer['expr'].table.name}.{existing.name}"
         name = f"nitro_convert_{len(job.failures)}_{abs(hash(place))}"
         connection = self.connection
         assert connection is not None, "a table is copied over a connection"

@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL
 
 from ...config import Settings
 from ...errors import WriteConflict
-from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit
+from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import AsyncPool, Gauges, Pool
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: URL, configured: Settings) -> None:
         super().__init__(url, configured)
-        self.dialect = PGDialect_psycopg(paramstyle="format")
+        self.dialect = quoting(PGDialect_psycopg(paramstyle="format"))
         self._pool: Pool[_Held] = Pool(
             self._connect,
             _is_alive,

@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from ...config import Settings
 from ...errors import BackendUnavailable, WriteConflict
 from . import sqlite_functions
-from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit
+from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import Gauges, Pool
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: URL, configured: Settings) -> None:
         super().__init__(url, configured)
-        self.dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
+        self.dialect = quoting(SQLiteDialect_pysqlite(paramstyle="qmark"))
         name = url.database or ":memory:"
         self.in_memory = name == ":memory:" or "mode=memory" in name or url.query.get("mode") == "memory"
         self._pool: Pool[sqlite3.Connection] = Pool(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,12 +18,12 @@ from sqlmodel.main import default_registry
 from sqlmodel.sql.sqltypes import AutoString
 
 from ...entity import Entity
-from ...errors import BackendUnavailable, SchemaMismatch
+from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
 from ...repository import repository_of
 from . import types
 from .database import Database, database
 from .repository import SQLModelBackend
-from .schema import VERSION, table_of
+from .schema import VERSION, table_name, table_of
 
 #: What brings tables up to date.
 REMEDY = '`nitro db revision -m "..."` and `nitro db upgrade` bring the table up to date'
@@ -55,7 +56,8 @@ def create_all(*entity_classes: type) -> None:
     for store, tables in _by_database(entity_classes).items():
         with connected(store) as connection, connection.begin():
             take_turns(connection)
-            SQLModel.metadata.create_all(connection, tables)
+            plain = plain_metadata(tables)
+            plain.create_all(connection, [plain.tables[table.key] for table in tables])
             found = differences(connection, tables)
         if found:
             raise mismatch(store, found)
@@ -160,14 +162,51 @@ def plain_metadata(tables: Iterable[sa.Table] | None = None) -> sa.MetaData:
     It is what Alembic should see of Nitro's entities: `target_metadata = plain_metadata()` in an `env.py` of your own.
     """
     plain = sa.MetaData(naming_convention=SQLModel.metadata.naming_convention)
-    for table in [table for table, _ in _owners()] if tables is None else tables:
-        copy = table.to_metadata(plain)
-        copy.info.clear()
-        for column in copy.columns:
-            column.type = plain_type(column.type)
-            if not column.primary_key:
-                column.autoincrement = "auto"
+    waiting = [table for table, _ in _owners()] if tables is None else list(tables)
+    while waiting:
+        table = waiting.pop(0)
+        if table.key in plain.tables:
+            continue
+        _copy(table, plain)
+        waiting += [_referred(table, key) for key in table.foreign_keys]
     return plain
+
+
+def _copy(table: sa.Table, plain: sa.MetaData) -> None:
+    copy = table.to_metadata(plain)
+    copy.info.clear()
+    for column in copy.columns:
+        column.type = plain_type(column.type)
+        if not column.primary_key:
+            column.autoincrement = "auto"
+    for constraint in copy.constraints:
+        if isinstance(constraint, sa.ForeignKeyConstraint | sa.UniqueConstraint) and constraint.name is None:
+            names = [copy.name, *(column.name for column in constraint.columns), _ENDINGS[type(constraint)]]
+            constraint.name = _short("_".join(names))
+
+
+def _referred(table: sa.Table, key: sa.ForeignKey) -> sa.Table:
+    """The table that a foreign key leads to, made if nobody has needed it yet."""
+    name = key.target_fullname.rpartition(".")[0]
+    for entity_class in entity_classes() if name not in table.metadata.tables else ():
+        if table_name(entity_class) == name:
+            return table_of(entity_class)
+    if name not in table.metadata.tables:
+        raise ConfigurationError(
+            f"{_owner_name(table)}.{key.parent.name} refers to {key.target_fullname}, and no class that is known is kept "
+            f"in the table {name}: import the module that defines it"
+        )
+    return table.metadata.tables[name]
+
+
+#: How PostgreSQL calls a constraint that nobody gave a name. One without a name cannot be dropped.
+_ENDINGS: dict[type[sa.ColumnCollectionConstraint], str] = {sa.ForeignKeyConstraint: "fkey", sa.UniqueConstraint: "key"}
+
+
+def _short(name: str) -> str:
+    """A name that PostgreSQL takes, which has room for 63 bytes."""
+    encoded = name.encode()
+    return name if len(encoded) <= 63 else f"{encoded[:54].decode(errors='ignore')}_{zlib.crc32(encoded):08x}"
 
 
 def plain_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -183,7 +222,7 @@ def plain_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:
     if isinstance(type_, types.EnumValue):
         return sa.BigInteger() if type_.numbers else types._text(None)
     if isinstance(type_, types.Json):
-        return sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+        return sa.JSON().with_variant(postgresql.JSONB(), "postgresql").with_variant(sa.Text(), "sqlite")
     return type_
 
 
@@ -251,14 +290,13 @@ def _unique_of(table: sa.Table) -> list[frozenset[str]]:
 
 
 def _unique(inspector: sa.Inspector, table_name: str) -> set[frozenset[str]]:
-    found = {frozenset(one["column_names"]) for one in inspector.get_unique_constraints(table_name)}
-    found |= {
-        frozenset(name for name in index["column_names"] if name is not None)
-        for index in inspector.get_indexes(table_name)
-        if index["unique"]
-    }
-    found.add(frozenset(inspector.get_pk_constraint(table_name)["constrained_columns"]))
-    return found
+    # SQLite has an index of its own for each constraint; what SQLAlchemy reads out of the statement is less sure.
+    every = {"include_auto_indexes": True} if inspector.dialect.name == "sqlite" else {}
+    indexes = inspector.get_indexes(table_name, **every)
+    names = [index["column_names"] for index in indexes if index["unique"]]
+    names += [constraint["column_names"] for constraint in inspector.get_unique_constraints(table_name)]
+    names.append(inspector.get_pk_constraint(table_name)["constrained_columns"])
+    return {frozenset(name for name in parts if name is not None) for parts in names}
 
 
 #: Types of which one holds what is meant for the other, with what has to be the same besides.

@@ -1,0 +1,395 @@
+"""Tables follow their classes by migrations, with the rows that are in them, forward and back."""
+
+import enum
+import re
+import sys
+import types
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.types import TypeEngine
+from sqlmodel import SQLModel
+
+import nitro
+from nitro import ConfigurationError, NitroError
+from nitro.backends.sql import migrations
+from nitro.backends.sql.database import Database, database
+from nitro.backends.sql.tables import plain_type
+from nitro.backends.sql.types import _Coded, EnumValue, ExactDecimal, Json, Moment, Span
+
+
+class Colour(enum.Enum):
+    red = "r"
+
+
+class Size(enum.Enum):
+    small = 1
+
+
+PREAMBLE = """
+import datetime as dt, decimal, enum, uuid
+from decimal import Decimal
+from pydantic import NaiveDatetime
+from nitro import Entity, Field, Index, SQLModelBackend, ValueObject
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        made = database(f"sqlite:///{tmp_path / 'shop.db'}")
+        yield made
+        made.close()
+        return
+    server = sa.make_url(request.getfixturevalue("postgres_url"))
+    name = f"nitro_{uuid.uuid4().hex}"
+    admin = sa.create_engine(
+        server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    made = database(server.set(database=name))
+    yield made
+    made.close()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+Define = Callable[[str], types.SimpleNamespace]
+
+
+@pytest.fixture
+def define(store: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]:
+    """Defines classes as a module of an application does; a later definition of a class stands for its next version."""
+    url = store.url.render_as_string(hide_password=False)
+    before = set(SQLModel.metadata.tables)
+
+    def execute(source: str) -> types.SimpleNamespace:
+        module = types.ModuleType("shop_of_migrations")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(f"{PREAMBLE}\nclass Stored(Entity, backend=SQLModelBackend({url!r})): __abstract__ = True\n{source}", vars(module))
+        return types.SimpleNamespace(**vars(module))
+
+    yield execute
+    for name in set(SQLModel.metadata.tables) - before:
+        SQLModel.metadata.remove(SQLModel.metadata.tables[name])
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return migrations.initialise(tmp_path / "migrations")
+
+
+@pytest.fixture
+def migrate(store: Database, directory: Path) -> Callable[..., str]:
+    """Writes a script, runs it, and gives its text."""
+
+    def run(message: str, **arguments: Any) -> str:
+        revision = migrations.revise(store, message, directory=directory, **arguments)
+        assert revision.path is not None, "nothing changed"
+        assert migrations.upgrade(store, directory=directory)
+        assert migrations.check(store, directory=directory) == []
+        return revision.path.read_text(encoding="utf-8")
+
+    return run
+
+
+def rows(store: Database, statement: str) -> list[tuple[Any, ...]]:
+    with store.engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+
+EVERYTHING = """
+class Colour(enum.Enum):
+    red = "r"
+class Size(enum.Enum):
+    small = 1
+class Address(ValueObject):
+    city: str
+class Customer(Stored):
+    name: str
+class Order(Stored):
+    text: str = "a"
+    short: str = Field("b", max_length=20)
+    number: int = Field(7, unique=True)
+    weight: float = 1.5
+    price: Decimal = Decimal("12.34")
+    exact: Decimal = Field(Decimal("1.25"), max_digits=10, decimal_places=2)
+    sent: bool = True
+    day: dt.date = dt.date(2026, 1, 2)
+    moment: dt.datetime = dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
+    naive: NaiveDatetime = dt.datetime(2026, 1, 2, 3, 4)
+    time: dt.time = dt.time(1, 2)
+    span: dt.timedelta = dt.timedelta(days=2, seconds=5)
+    token: uuid.UUID = uuid.UUID(int=5)
+    raw: bytes = b"x"
+    colour: Colour = Colour.red
+    size: Size = Size.small
+    address: Address = Address(city="Oslo")
+    tags: list[str] = ["x"]
+    note: str | None = None
+    customer: str | None = Field(None, foreign_key="customer.id", index=True)
+    by_text = Index("text", "-number")
+class Line(Stored):
+    number: int | None = Field(None, primary_key=True)
+"""
+
+
+def test_the_first_script_makes_every_table_and_names_nothing_of_nitro(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    shop = define(EVERYTHING)
+    script = migrate("first")
+    assert "nitro" not in script
+    order = shop.Order(customer=shop.Customer(name="Ann").save().id).save()
+    assert shop.Order.get(order.id) == order
+    assert shop.Line().save().number == 1
+    assert migrations.downgrade(store, directory=directory) != []
+    assert sa.inspect(store.engine).get_table_names() == ["alembic_version"]
+
+
+def test_create_all_makes_the_same_tables(store: Database, define: Define, directory: Path) -> None:
+    shop = define(EVERYTHING)
+    nitro.create_all(shop.Customer, shop.Order, shop.Line)
+    nitro.create_all(shop.Customer, shop.Order, shop.Line)
+    revision = migrations.revise(store, "first", directory=directory)
+    assert revision.notes == ["the tables are there already: `nitro db stamp` records that, in place of an upgrade"]
+    migrations.stamp(store, directory=directory)
+    assert migrations.check(store, directory=directory) == []
+    assert migrations.revise(store, "nothing", directory=directory).path is None
+    assert len(migrations.history(directory)) == 1
+
+
+def test_a_new_field_gives_its_default_to_the_rows_that_are_there(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    shop = define("class Order(Stored):\n    name: str")
+    migrate("first")
+    key = shop.Order(name="one").save().id
+    shop = define(EVERYTHING.replace("class Order(Stored):", "class Order(Stored):\n    name: str").replace(
+        'raw: bytes = b"x"', "raw: bytes | None = None").replace("span: dt.timedelta = dt.timedelta(days=2, seconds=5)", "span: dt.timedelta = dt.timedelta(0)"))
+    migrate("more")
+    order = shop.Order.get(key)
+    fresh = shop.Order(id=key, name="one")
+    assert order == fresh
+    order.note = "saved"
+    order.save()
+    migrations.downgrade(store, directory=directory)
+    shop = define("class Order(Stored):\n    name: str")
+    assert shop.Order.get(key).name == "one"
+    migrations.upgrade(store, directory=directory)
+
+
+def test_a_new_field_without_a_default_is_refused_until_a_value_is_named(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    shop = define("class Order(Stored):\n    name: str")
+    migrate("first")
+    key = shop.Order(name="one").save().id
+    shop = define("class Order(Stored):\n    name: str\n    customer: str")
+    with pytest.raises(ConfigurationError, match=r"Order\.customer has no default .* --fill order\.customer=\.\.\."):
+        migrations.revise(store, "customer", directory=directory)
+    with pytest.raises(ConfigurationError, match=r"--fill order\.name: no such column is new"):
+        migrations.revise(store, "customer", directory=directory, fills={"order.customer": "x", "order.name": "x"})
+    for script in directory.glob("versions/*customer.py"):
+        script.unlink()
+    migrate("customer", fills={"order.customer": "it's: nobody"})
+    assert shop.Order.get(key).customer == "it's: nobody"
+
+
+def test_a_field_that_becomes_required_gives_its_default_where_there_was_none(
+    define: Define, migrate: Callable[..., str]
+) -> None:
+    shop = define("class Order(Stored):\n    note: str | None = None")
+    migrate("first")
+    empty, full = shop.Order().save().id, shop.Order(note="x").save().id
+    shop = define("class Order(Stored):\n    note: str = 'none: it''s'")
+    migrate("required")
+    assert (shop.Order.get(empty).note, shop.Order.get(full).note) == ("none: its", "x")
+
+
+def test_a_field_that_becomes_required_without_a_default_stops_at_rows_that_have_none(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    shop = define("class Order(Stored):\n    note: str | None = None")
+    migrate("first")
+    key = shop.Order().save().id
+    define("class Order(Stored):\n    note: str")
+    migrations.revise(store, "required", directory=directory)
+    with pytest.raises(NitroError, match=r"refuses: .*note.*: nothing was changed"):
+        migrations.upgrade(store, directory=directory)
+    assert rows(store, 'SELECT id, note FROM "order"') == [(key, None)]
+
+
+RENAMED = """
+class Customer(Stored):
+    name: str
+class Purchase(Stored):
+    __tablename__ = {table!r}
+    {field}: int = Field(5, unique=True)
+    customer: str | None = Field(None, foreign_key="customer.id", ondelete="CASCADE")
+    status: str = Field("draft", index=True)
+    by_field = Index("status", "-{field}")
+class Line(Stored):
+    purchase: str = Field(foreign_key="{table}.id", ondelete="CASCADE")
+"""
+
+
+def test_a_renamed_column_keeps_its_values(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    shop = define(RENAMED.format(table="order", field="total"))
+    migrate("first")
+    customer = shop.Customer(name="Ann").save()
+    order = shop.Purchase(total=20, customer=customer.id).save()
+    line = shop.Line(purchase=order.id).save()
+
+    shop = define(RENAMED.format(table="order", field="amount"))
+    with pytest.raises(ConfigurationError, match=re.escape(
+        "column order.total goes and order.amount comes: --rename order.total:amount keeps its values, "
+        "--drop order.total throws them away"
+    )):
+        migrations.revise(store, "amount", directory=directory)
+    script = migrate("amount", renames=["order.total:amount"])
+    assert "drop_column" not in script
+    assert shop.Purchase.get(order.id).amount == 20
+    assert shop.Line.get(line.id).purchase == order.id
+    with pytest.raises(nitro.UniqueViolation):
+        shop.Purchase(amount=20).save()
+
+    migrations.downgrade(store, directory=directory)
+    shop = define(RENAMED.format(table="order", field="total"))
+    assert shop.Purchase.get(order.id).total == 20
+    migrations.upgrade(store, directory=directory)
+    shop = define(RENAMED.format(table="order", field="amount"))
+    assert migrations.check(store, directory=directory) == []
+    customer.delete()
+    assert shop.Line.where().count() == 0
+
+
+def test_a_column_that_is_to_go_goes(store: Database, define: Define, migrate: Callable[..., str]) -> None:
+    shop = define(RENAMED.format(table="order", field="total"))
+    migrate("first")
+    order = shop.Purchase(total=20).save()
+    shop = define(RENAMED.format(table="order", field="amount"))
+    migrate("amount", drops=["order.total"])
+    assert shop.Purchase.get(order.id).amount == 5
+
+
+def test_a_renamed_table_keeps_its_rows(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    shop = define(RENAMED.format(table="order", field="total"))
+    migrate("first")
+    order = shop.Purchase(total=20).save()
+    line = shop.Line(purchase=order.id).save()
+    shop = define(RENAMED.format(table="purchase", field="amount"))
+    script = migrate("purchase", renames=["order:purchase", "purchase.total:amount"])
+    assert "create_table" not in script
+    assert shop.Purchase.get(order.id).amount == 20
+    migrations.downgrade(store, directory=directory)
+    shop = define(RENAMED.format(table="order", field="total"))
+    assert shop.Purchase.get(order.id).total == 20
+    assert shop.Line.get(line.id).purchase == order.id
+    order.delete()
+    assert shop.Line.where().count() == 0
+
+
+@pytest.mark.parametrize(
+    ("rename", "message"),
+    [
+        ("order.totl:amount", "there is no column order.totl to rename: there are id, total"),
+        ("ordr.total:amount", "there is no table 'ordr' to rename: there are alembic_version, order"),
+        ("order", "'order' is no rename: write table.old:new for a column, old:new for a table"),
+        ("order:alembic_version", "there is a table 'alembic_version' already"),
+    ],
+)
+def test_a_rename_that_cannot_be_says_why(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path, rename: str, message: str
+) -> None:
+    define("class Order(Stored):\n    total: int")
+    migrate("first")
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        migrations.revise(store, "rename", directory=directory, renames=[rename])
+
+
+# (the type before and after, values before and after)
+CHANGES = [
+    ("int", "str", 5, "5"),
+    ("str", "int", "5", 5),
+    ("int", "float", 5, 5.0),
+    ("float", "int", 5.0, 5),
+    ("float", "Decimal", 0.1, "0.1"),
+    ("Decimal", "float", "1.5", 1.5),
+    ("int", "Decimal", 5, "5"),
+    ("Decimal", "int", "5.00", 5),
+    ("str", "Decimal", "1.50", "1.50"),
+    ("Decimal", "str", "1.50", "1.50"),
+    ("bool", "int", True, 1),
+    ("int", "bool", 1, True),
+    ("str", "bool", "true", True),
+    ("bool", "str", False, "false"),
+    ("dt.date", "dt.datetime", "2026-01-02", "2026-01-02T00:00:00Z"),
+    ("dt.datetime", "dt.date", "2026-01-02T03:04:05Z", "2026-01-02"),
+    ("NaiveDatetime", "dt.datetime", "2026-01-02T03:04:05", "2026-01-02T03:04:05Z"),
+    ("dt.datetime", "NaiveDatetime", "2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05"),
+    ("str", "dt.date", "2026-01-02", "2026-01-02"),
+    ("str", "NaiveDatetime", "2026-01-02T03:04", "2026-01-02T03:04:00"),
+    ("str", "dt.time", "03:04", "03:04:00"),
+    ("dt.date", "str", "2026-01-02", "2026-01-02"),
+    ("str", "uuid.UUID", str(uuid.UUID(int=5)), str(uuid.UUID(int=5))),
+    ("uuid.UUID", "str", str(uuid.UUID(int=5)), str(uuid.UUID(int=5))),
+    ("str", "bytes", "åx", "åx".encode()),
+    ("bytes", "str", "åx".encode(), "åx"),
+    ("str", "str | int", "it's", "it's"),
+    ("int", "list[int] | int", 5, 5),
+    ("str | int", "str", "x", "x"),
+    ("int", "dt.timedelta", 1_500_000, "PT1.5S"),
+    ("dt.timedelta", "int", "PT1.5S", 1_500_000),
+    ("str", "int | None", "7", 7),
+]
+# What is the same to SQLite is no change there.
+SAME_IN_SQLITE = {("float", "Decimal"), ("int", "dt.timedelta"), ("dt.timedelta", "int"), ("str", "Decimal"), ("Decimal", "str")}
+
+
+@pytest.mark.parametrize(("old", "new", "before", "after"), CHANGES, ids=[f"{old}-{new}" for old, new, *_ in CHANGES])
+def test_a_type_that_changes_takes_its_values_along(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path, old: str, new: str, before: Any, after: Any
+) -> None:
+    shop = define(f"class Order(Stored):\n    value: {old}\n    absent: ({old}) | None = None")
+    migrate("first")
+    order = shop.Order(value=before).save()
+    shop = define(f"class Order(Stored):\n    value: {new}\n    absent: ({new}) | None = None")
+    if migrations.check(store, directory=directory):
+        migrate("change")
+    found = shop.Order.get(order.id)
+    expected = shop.Order(id=order.id, value=after)
+    assert found == expected
+    assert shop.Order.where(value=expected.value).count() == 1
+    if len(migrations.history(directory)) == 1:
+        return
+    migrations.downgrade(store, directory=directory)
+    shop = define(f"class Order(Stored):\n    value: {old}\n    absent: ({old}) | None = None")
+    assert migrations.upgrade(store, directory=directory) != []
+
+
+DIALECTS = [SQLiteDialect_pysqlite(), PGDialect_psycopg()]
+OURS = [Moment(), ExactDecimal(), ExactDecimal(10, 2), Span(), EnumValue(Colour), EnumValue(Size), Json(list[int])]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("type_", OURS, ids=repr)
+def test_the_plain_type_makes_the_same_column(type_: TypeEngine[Any], dialect: sa.Dialect) -> None:
+    plain = plain_type(type_)
+    assert type(plain).__module__.startswith("sqlalchemy.")
+    assert plain.dialect_impl(dialect).compile(dialect) == type_.dialect_impl(dialect).compile(dialect)
+
+
+def test_every_type_of_ours_has_a_plain_one() -> None:
+    assert {type(type_) for type_ in OURS} == set(_Coded.__subclasses__())
