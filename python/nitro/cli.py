@@ -257,3 +257,7 @@ def _import(name: str) -> None:
         ) from error
     if attribute and not hasattr(module, attribute.partition(".")[0].partition("(")[0]):
         raise ConfigurationError(f"module {module_name} has no {attribute!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 import enum
 import re
+import subprocess
 import sys
 import types
 import uuid
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import sqlmodel
+import sqlmodel.main
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.types import TypeEngine
@@ -377,6 +380,155 @@ def test_a_type_that_changes_takes_its_values_along(
     migrations.downgrade(store, directory=directory)
     shop = define(f"class Order(Stored):\n    value: {old}\n    absent: ({old}) | None = None")
     assert migrations.upgrade(store, directory=directory) != []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "reason"),
+    [
+        ("str", "int", "many", "many"),
+        ("float", "int", 1.5, "1.5"),
+        ("Decimal", "int", "1.5", "1.5"),
+        ("str", "dt.date", "soon", "soon"),
+        ("str", "bool", "perhaps", "perhaps"),
+        ("str", "uuid.UUID", "five", "five"),
+    ],
+)
+def test_a_value_that_the_new_type_cannot_hold_stops_the_migration(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path,
+    old: str, new: str, value: Any, reason: str,
+) -> None:
+    shop = define(f"class Order(Stored):\n    value: {old}")
+    migrate("first")
+    order = shop.Order(value=value).save()
+    define(f"class Order(Stored):\n    value: {new}")
+    migrations.revise(store, "change", directory=directory)
+    with pytest.raises(NitroError, match=f"refuses: .*{re.escape(reason)}.*: nothing was changed; mend the rows"):
+        migrations.upgrade(store, directory=directory)
+    shop = define(f"class Order(Stored):\n    value: {old}")
+    assert shop.Order.get(order.id).value == order.value
+    assert (migrations.current(store) or "") in [revision for revision, _ in migrations.history(directory)][1:]
+
+
+def test_a_column_that_came_with_a_default_may_change_its_type(
+    define: Define, migrate: Callable[..., str]
+) -> None:
+    shop = define("class Order(Stored):\n    name: str")
+    migrate("first")
+    key = shop.Order(name="x").save().id
+    define("class Order(Stored):\n    name: str\n    size: str = '12'")
+    migrate("second")
+    shop = define("class Order(Stored):\n    name: str\n    size: int = 12")
+    migrate("third")
+    assert shop.Order.get(key).size == 12
+
+
+def test_tables_of_others_are_left_alone(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE legacy (id INTEGER PRIMARY KEY)")
+    define("class Order(Stored):\n    name: str")
+    migrate("first")
+    define("class Order(Stored):\n    name: str = ''\n    more: str = ''")
+    revision = migrations.revise(store, "more", directory=directory)
+    assert revision.notes == ["table legacy belongs to no class and is left alone; --drop legacy drops it"]
+    migrations.upgrade(store, directory=directory)
+    assert "legacy" in sa.inspect(store.engine).get_table_names()
+    migrate("legacy", drops=["legacy"])
+    assert "legacy" not in sa.inspect(store.engine).get_table_names()
+    migrations.downgrade(store, directory=directory)
+    assert "legacy" in sa.inspect(store.engine).get_table_names()
+
+
+def test_a_sqlmodel_is_migrated_as_an_entity_is(
+    store: Database, define: Define, migrate: Callable[..., str]
+) -> None:
+    nitro.configure(sql_url=store.url.render_as_string(hide_password=False))
+    try:
+        shop = define(
+            "from sqlmodel import Field as SQLField, SQLModel\n"
+            "class Team(SQLModel, table=True):\n"
+            "    id: int | None = SQLField(default=None, primary_key=True)\n"
+            "    name: str = SQLField(index=True, unique=True)\n"
+            "class Order(Stored):\n    team: int | None = Field(None, foreign_key='team.id')"
+        )
+        script = migrate("first")
+        assert "AutoString" not in script
+        assert "sqlmodel" not in script
+        with sqlmodel.Session(store.engine) as session:
+            session.add(shop.Team(name="red"))
+            session.commit()
+        assert shop.Order(team=1).save().team == 1
+    finally:
+        nitro.configure(sql_url=None)
+        sqlmodel.main.default_registry.dispose()
+
+
+def test_check_says_what_differs_and_what_mends_it(
+    store: Database, define: Define, migrate: Callable[..., str], directory: Path
+) -> None:
+    define("class Order(Stored):\n    name: str = ''\n    note: str = ''")
+    found = migrations.check(store, directory=directory / "none")
+    assert found[0] == "there is no table order"
+    assert found[1].startswith("`nitro db init --directory ")
+    migrate("first")
+    define("class Order(Stored):\n    name: int | None = None\n    more: str = Field('', unique=True, index=True)")
+    text = "BIGINT"
+    assert migrations.check(store, directory=directory) == [
+        "there is no column order.more (VARCHAR)",
+        f"column order.name is VARCHAR, and should be {text}",
+        "column order.name must not be NULL, and may be",
+        "there is no unique constraint on order (more)",
+        "column order.note belongs to no field",
+        '`nitro db revision -m "..."` and `nitro db upgrade` mend it',
+    ]
+    migrations.revise(store, "second", directory=directory, drops=["order.note"])
+    (behind, remedy) = migrations.check(store, directory=directory)
+    assert re.fullmatch(r".* is at \w+, and the last script is \w+", behind)
+    assert remedy == "`nitro db upgrade` mends it"
+    with pytest.raises(ConfigurationError, match="is not at the last script: `nitro db upgrade` first"):
+        migrations.revise(store, "third", directory=directory)
+    with pytest.raises(ConfigurationError, match="`nitro db history` lists the scripts"):
+        migrations.upgrade(store, "nowhere", directory=directory)
+
+
+def test_the_statements_can_be_had_instead(store: Database, define: Define, directory: Path) -> None:
+    define("class Order(Stored):\n    name: str = ''")
+    migrations.revise(store, "first", directory=directory)
+    statements = "\n".join(migrations.upgrade(store, directory=directory, sql=True))
+    assert 'CREATE TABLE "order" (' in statements
+    assert sa.inspect(store.engine).get_table_names() == []
+    with pytest.raises(ConfigurationError, match="downgrade --sql from:to"):
+        migrations.downgrade(store, directory=directory, sql=True)
+
+
+def test_an_index_keeps_its_directions_when_its_table_is_copied(
+    store: Database, define: Define, migrate: Callable[..., str]
+) -> None:
+    source = "class Order(Stored):\n    name: str = ''\n    size: {} = 0\n    by_size = Index('name', '-size')"
+    define(source.format("int"))
+    migrate("first")
+    define(source.format("float"))
+    migrate("second")
+    if store.dialect.name == "sqlite":
+        directions = [row[3] for row in rows(store, "PRAGMA index_xinfo(ix_order_name_size)") if row[5]]
+        assert directions == [0, 1]
+    else:
+        ((definition,),) = rows(store, "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_order_name_size'")
+        assert "size DESC" in definition
+
+
+def test_those_who_upgrade_together_take_turns(store: Database, define: Define, directory: Path) -> None:
+    define("class Order(Stored):\n    name: str = ''")
+    migrations.revise(store, "first", directory=directory)
+    url = store.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "nitro.cli", "db", "upgrade", "--url", url, "--directory", str(directory)]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    outcomes = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], outcomes
+    assert sorted(output.strip().split(" ")[0] for output, _ in outcomes) == ["nothing", "nothing", "up"]
 
 
 DIALECTS = [SQLiteDialect_pysqlite(), PGDialect_psycopg()]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+from argparse import Namespace
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -621,7 +622,7 @@ def _shown(type_: TypeEngine[Any] | None) -> str:
 # --- Types that change ------------------------------------------------------------------------------------------
 
 
-class _Sqlite(SQLiteImpl):
+class ConvertingSQLiteImpl(SQLiteImpl):
     """Alembic's, for `nitro db`: values are converted by `conversions`, and indexes keep their directions."""
 
     __dialect__ = "sqlite"
@@ -672,7 +673,7 @@ class _Sqlite(SQLiteImpl):
                 batch_impl.indexes[name] = sa.Index(name, *columns, unique=index.unique, _table=table)
 
 
-class _Postgres(PostgresqlImpl):
+class ConvertingPostgresqlImpl(PostgresqlImpl):
     """Alembic's, for `nitro db`: a type that changes says how its values are converted."""
 
     __dialect__ = "postgresql"
@@ -705,7 +706,9 @@ def _config(directory: str | Path, job: _Job, output: io.StringIO | None = None)
     place = Path(directory)
     if not (place / "env.py").exists():
         raise ConfigurationError(f"{place} has no migrations: `nitro db init` makes the directory")
-    config = Config(output_buffer=output, stdout=io.StringIO(), attributes={"nitro": job})
+    config = Config(
+        output_buffer=output, stdout=io.StringIO(), cmd_opts=Namespace(quiet=True), attributes={"nitro": job}
+    )
     config.set_main_option("script_location", str(place.resolve()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(rev)s_%%(slug)s")
