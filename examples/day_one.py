@@ -1,4 +1,4 @@
-"""Day one: two rich entities and the routes that call them, kept in memory.
+"""Day one: two rich entities and the routes that call them, kept in memory, or in a database by changing one line.
 
 make run, or: uvicorn --app-dir examples day_one:app
 
@@ -13,21 +13,28 @@ from blinker import signal
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from nitro import Entity, EntityNotFound, Field, Index, Model, UnknownFieldError
+import nitro
+from nitro import Entity, EntityNotFound, Field, Index, Model, StaleEntityError, UnknownFieldError
 
 # --- The domain: it knows nothing of the web or of where it is kept ----------------------------
 
 order_placed = signal("order-placed")
 
 
-class Counter(Entity):
+class Record(Entity):
+    # This is the line. With nitro.SQLModelBackend they live in the database of NITRO_SQL_URL, by default nitro.db.
+    _persistence_backend_class = nitro.MemoryRepo
+
+
+class Counter(Record):
     count: int = 0
 
     def increment(self):
         self.count += 1
+        self.save()
 
 
-class Order(Entity):
+class Order(Record):
     customer_name: str
     total: float = 0.0
     status: str = "draft"
@@ -154,6 +161,12 @@ def unknown_field(request: Request, error: UnknownFieldError) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=400)
 
 
+@app.exception_handler(StaleEntityError)
+def came_too_late(request: Request, error: StaleEntityError) -> JSONResponse:
+    """Somebody else has saved meanwhile."""
+    return JSONResponse({"detail": str(error)}, status_code=409)
+
+
 @app.exception_handler(ValueError)
 def refused(request: Request, error: ValueError) -> JSONResponse:
     """The domain said no: the state of the order does not allow what was asked."""
@@ -176,4 +189,6 @@ def make_orders(count: int) -> None:
     )
 
 
+# Makes the tables that are missing; there are none to make in memory.
+nitro.create_all()
 make_orders(int(os.environ.get("DAY_ONE_ORDERS", "0")))

@@ -1,12 +1,17 @@
-"""The example app, as a process of its own, spoken to over HTTP as a browser or curl would."""
+"""The example app, as a process of its own, spoken to over HTTP as a browser or curl would.
+
+All of it three times: kept in memory, in a file of SQLite and in PostgreSQL. What differs is one line of the app and the
+environment.
+"""
 
 import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,33 +19,68 @@ from uuid import UUID
 import httpx
 import pytest
 
+from nitro.testing.servers import PostgresServer
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SECONDS_TO_START = 60.0
+LINE = "    _persistence_backend_class = nitro.MemoryRepo\n"
+
+
+@dataclass
+class Kept:
+    """Where the app keeps its entities: its directory, and what is in its environment."""
+
+    app: Path
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Kept]]:
+    if request.param == "memory":
+        yield lambda: Kept(EXAMPLES, {})
+        return
+    directory = tmp_path_factory.mktemp("day_one")
+    source = (EXAMPLES / "day_one.py").read_text()
+    assert source.count(LINE) == 1
+    (directory / "day_one.py").write_text(source.replace(LINE, LINE.replace("MemoryRepo", "SQLModelBackend")))
+    with ExitStack() as databases:
+
+        def where() -> Kept:
+            if request.param == "sqlite":
+                url = f"sqlite:///{tmp_path_factory.mktemp('database')}/day_one.db"
+            else:
+                server: PostgresServer = request.getfixturevalue("postgres_server")
+                url = databases.enter_context(server.database())
+            return Kept(directory, {"NITRO_SQL_URL": url})
+
+        yield where
 
 
 @pytest.fixture(scope="module")
-def server_address() -> Iterator[str]:
+def server_address(kept: Callable[[], Kept]) -> Iterator[str]:
     """The address of a running example app."""
-    with running() as address:
+    with running(kept()) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def full_server_address() -> Iterator[str]:
+def full_server_address(kept: Callable[[], Kept]) -> Iterator[str]:
     """The address of one that has made 100,000 orders."""
-    with running({"DAY_ONE_ORDERS": "100000"}) as address:
+    where = kept()
+    where.environment["DAY_ONE_ORDERS"] = "100000"
+    with running(where) as address:
         yield address
 
 
 @contextmanager
-def running(environment: dict[str, str] | None = None) -> Iterator[str]:
+def running(kept: Kept) -> Iterator[str]:
     """A process of its own, on a port that the operating system chose."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "--app-dir", EXAMPLES, "--port", "0", "day_one:app"],
+        [sys.executable, "-m", "uvicorn", "--app-dir", kept.app, "--port", "0", "day_one:app"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **kept.environment},
     )
     try:
         yield address_announced_by(process)

@@ -108,9 +108,10 @@ def test_the_application_may_be_named_in_each_way(project: Path, nitro_command: 
     assert nitro_command("db", "check", "--app", "models:order", code=1).stderr == (
         "nitro: module models has no 'order'\n"
     )
-    assert "defines nothing that is kept in sqlite:///other.db" in nitro_command(
-        "db", "check", "--app", "json", "--url", "sqlite:///other.db", code=1
-    ).stderr
+    assert (
+        "defines nothing that is kept in sqlite:///other.db"
+        in nitro_command("db", "check", "--app", "json", "--url", "sqlite:///other.db", code=1).stderr
+    )
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_a_sqlmodel_gets_its_table_in_the_configured_database(store: Database) -
     assert sa.inspect(store.engine).get_table_names() == ["hero"]
 
 
-GOOD = 'CREATE TABLE parcel (id VARCHAR NOT NULL PRIMARY KEY, weight BIGINT NOT NULL, note VARCHAR, label VARCHAR(9) NOT NULL UNIQUE, _version BIGINT NOT NULL DEFAULT 1)'
+GOOD = "CREATE TABLE parcel (id VARCHAR NOT NULL PRIMARY KEY, weight BIGINT NOT NULL, note VARCHAR, label VARCHAR(9) NOT NULL UNIQUE, _version BIGINT NOT NULL DEFAULT 1)"
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,29 @@ GOOD = 'CREATE TABLE parcel (id VARCHAR NOT NULL PRIMARY KEY, weight BIGINT NOT 
     [
         ("weight BIGINT NOT NULL, ", "", "there is no column parcel.weight, which Parcel keeps as BIGINT"),
         ("weight BIGINT", "weight VARCHAR", "column parcel.weight is VARCHAR, and Parcel keeps BIGINT in it"),
-        ("weight BIGINT NOT NULL", "weight BIGINT", "column parcel.weight may be NULL, and Parcel.weight is never None"),
+        (
+            "weight BIGINT NOT NULL",
+            "weight BIGINT",
+            "column parcel.weight may be NULL, and Parcel.weight is never None",
+        ),
         ("note VARCHAR", "note VARCHAR NOT NULL", "column parcel.note must not be NULL, and Parcel.note may be None"),
         ("VARCHAR(9)", "VARCHAR(8)", "column parcel.label is VARCHAR(8), and Parcel keeps VARCHAR(9) in it"),
         (" UNIQUE", "", "label of table parcel may be there twice, and Parcel says unique"),
-        (", _version BIGINT NOT NULL DEFAULT 1", "", "there is no column parcel._version, which Parcel keeps as BIGINT; versioned=False as a class keyword does without"),
-        ("note VARCHAR", "note VARCHAR, more INT NOT NULL", "column parcel.more needs a value, and Parcel has no such field"),
+        (
+            ", _version BIGINT NOT NULL DEFAULT 1",
+            "",
+            "there is no column parcel._version, which Parcel keeps as BIGINT; versioned=False as a class keyword does without",
+        ),
+        (
+            "note VARCHAR",
+            "note VARCHAR, more INT NOT NULL",
+            "column parcel.more needs a value, and Parcel has no such field",
+        ),
     ],
 )
-def test_a_table_that_will_not_do_is_an_error_that_says_what_and_how_to_mend_it(store: Database, was: str, instead: str, sentence: str) -> None:
+def test_a_table_that_will_not_do_is_an_error_that_says_what_and_how_to_mend_it(
+    store: Database, was: str, instead: str, sentence: str
+) -> None:
     class Parcel(Entity, backend=backend(store)):
         weight: int
         note: str | None = None
@@ -194,6 +208,8 @@ def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Pat
     class Lost(Entity, backend=SQLModelBackend("postgresql://shop:s3cret@127.0.0.1:1/shop")):
         name: str
 
-    with pytest.raises(nitro.BackendUnavailable, match=r"postgresql://shop@127\.0\.0\.1:1/shop cannot be reached") as error:
+    with pytest.raises(
+        nitro.BackendUnavailable, match=r"postgresql://shop@127\.0\.0\.1:1/shop cannot be reached"
+    ) as error:
         nitro.create_all(Lost)
     assert "s3cret" not in str(error.value)

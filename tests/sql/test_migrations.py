@@ -76,7 +76,10 @@ def define(store: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]
     def execute(source: str) -> types.SimpleNamespace:
         module = types.ModuleType("shop_of_migrations")
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        exec(f"{PREAMBLE}\nclass Stored(Entity, backend=SQLModelBackend({url!r})): __abstract__ = True\n{source}", vars(module))
+        exec(
+            f"{PREAMBLE}\nclass Stored(Entity, backend=SQLModelBackend({url!r})): __abstract__ = True\n{source}",
+            vars(module),
+        )
         return types.SimpleNamespace(**vars(module))
 
     yield execute
@@ -175,8 +178,11 @@ def test_a_new_field_gives_its_default_to_the_rows_that_are_there(
     shop = define("class Order(Stored):\n    name: str")
     migrate("first")
     key = shop.Order(name="one").save().id
-    shop = define(EVERYTHING.replace("class Order(Stored):", "class Order(Stored):\n    name: str").replace(
-        'raw: bytes = b"x"', "raw: bytes | None = None").replace("span: dt.timedelta = dt.timedelta(days=2, seconds=5)", "span: dt.timedelta = dt.timedelta(0)"))
+    shop = define(
+        EVERYTHING.replace("class Order(Stored):", "class Order(Stored):\n    name: str")
+        .replace('raw: bytes = b"x"', "raw: bytes | None = None")
+        .replace("span: dt.timedelta = dt.timedelta(days=2, seconds=5)", "span: dt.timedelta = dt.timedelta(0)")
+    )
     migrate("more")
     order = shop.Order.get(key)
     fresh = shop.Order(id=key, name="one")
@@ -254,10 +260,13 @@ def test_a_renamed_column_keeps_its_values(
     line = shop.Line(purchase=order.id).save()
 
     shop = define(RENAMED.format(table="order", field="amount"))
-    with pytest.raises(ConfigurationError, match=re.escape(
-        "column order.total goes and order.amount comes: --rename order.total:amount keeps its values, "
-        "--drop order.total throws them away"
-    )):
+    with pytest.raises(
+        ConfigurationError,
+        match=re.escape(
+            "column order.total goes and order.amount comes: --rename order.total:amount keeps its values, "
+            "--drop order.total throws them away"
+        ),
+    ):
         migrations.revise(store, "amount", directory=directory)
     script = migrate("amount", renames=["order.total:amount"])
     assert "drop_column" not in script
@@ -358,12 +367,25 @@ CHANGES = [
     ("str", "int | None", "7", 7),
 ]
 # What is the same to SQLite is no change there.
-SAME_IN_SQLITE = {("float", "Decimal"), ("int", "dt.timedelta"), ("dt.timedelta", "int"), ("str", "Decimal"), ("Decimal", "str")}
+SAME_IN_SQLITE = {
+    ("float", "Decimal"),
+    ("int", "dt.timedelta"),
+    ("dt.timedelta", "int"),
+    ("str", "Decimal"),
+    ("Decimal", "str"),
+}
 
 
 @pytest.mark.parametrize(("old", "new", "before", "after"), CHANGES, ids=[f"{old}-{new}" for old, new, *_ in CHANGES])
 def test_a_type_that_changes_takes_its_values_along(
-    store: Database, define: Define, migrate: Callable[..., str], directory: Path, old: str, new: str, before: Any, after: Any
+    store: Database,
+    define: Define,
+    migrate: Callable[..., str],
+    directory: Path,
+    old: str,
+    new: str,
+    before: Any,
+    after: Any,
 ) -> None:
     shop = define(f"class Order(Stored):\n    value: {old}\n    absent: ({old}) | None = None")
     migrate("first")
@@ -394,8 +416,14 @@ def test_a_type_that_changes_takes_its_values_along(
     ],
 )
 def test_a_value_that_the_new_type_cannot_hold_stops_the_migration(
-    store: Database, define: Define, migrate: Callable[..., str], directory: Path,
-    old: str, new: str, value: Any, reason: str,
+    store: Database,
+    define: Define,
+    migrate: Callable[..., str],
+    directory: Path,
+    old: str,
+    new: str,
+    value: Any,
+    reason: str,
 ) -> None:
     shop = define(f"class Order(Stored):\n    value: {old}")
     migrate("first")
@@ -409,9 +437,7 @@ def test_a_value_that_the_new_type_cannot_hold_stops_the_migration(
     assert (migrations.current(store) or "") in [revision for revision, _ in migrations.history(directory)][1:]
 
 
-def test_a_column_that_came_with_a_default_may_change_its_type(
-    define: Define, migrate: Callable[..., str]
-) -> None:
+def test_a_column_that_came_with_a_default_may_change_its_type(define: Define, migrate: Callable[..., str]) -> None:
     shop = define("class Order(Stored):\n    name: str")
     migrate("first")
     key = shop.Order(name="x").save().id
@@ -440,9 +466,7 @@ def test_tables_of_others_are_left_alone(
     assert "legacy" in sa.inspect(store.engine).get_table_names()
 
 
-def test_a_sqlmodel_is_migrated_as_an_entity_is(
-    store: Database, define: Define, migrate: Callable[..., str]
-) -> None:
+def test_a_sqlmodel_is_migrated_as_an_entity_is(store: Database, define: Define, migrate: Callable[..., str]) -> None:
     nitro.configure(sql_url=store.url.render_as_string(hide_password=False))
     try:
         shop = define(
@@ -523,9 +547,7 @@ def test_those_who_upgrade_together_take_turns(store: Database, define: Define, 
     migrations.revise(store, "first", directory=directory)
     url = store.url.render_as_string(hide_password=False)
     command = [sys.executable, "-m", "nitro.cli", "db", "upgrade", "--url", url, "--directory", str(directory)]
-    started = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     outcomes = [process.communicate() for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], outcomes
     assert sorted(output.strip().split(" ")[0] for output, _ in outcomes) == ["nothing", "nothing", "up"]
