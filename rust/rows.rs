@@ -35,8 +35,10 @@ enum Kind {
     Call,
     /// 0 or 1 for a bool.
     Bool,
-    /// A str without a NUL.
+    /// A str without a NUL and without halves of surrogate pairs.
     Text,
+    /// An int of 64 bits.
+    Integer,
     /// A float that is not NaN.
     Float,
     /// A datetime in UTC, as text of fixed width.
@@ -75,6 +77,7 @@ impl Codec {
         let kind = match name.as_str() {
             "bool" => Kind::Bool,
             "text" => Kind::Text,
+            "integer" => Kind::Integer,
             "float" => Kind::Float,
             "moment" => Kind::Moment,
             "model" => Kind::Model(ModelClass(parts.get_item(2)?.cast_into::<PyType>()?.unbind())),
@@ -95,7 +98,7 @@ impl Codec {
             return Ok(value.to_owned());
         }
         let answer = match &self.kind {
-            Kind::Keep | Kind::Text | Kind::Float => return Ok(value.to_owned()),
+            Kind::Keep | Kind::Text | Kind::Integer | Kind::Float => return Ok(value.to_owned()),
             Kind::Bool => match check::small_int(value) {
                 Some(number @ (0 | 1)) => Ok(PyBool::new(py, number == 1).to_owned().into_any()),
                 _ => Err(Fail::Slow),
@@ -121,7 +124,8 @@ impl Codec {
         }
         let answer = match &self.kind {
             Kind::Keep | Kind::Bool => return Ok(value.to_owned()),
-            Kind::Text if check::is_str(value) && !has_nul(value)? => Ok(value.to_owned()),
+            Kind::Text if check::is_str(value) && is_utf8(value) && !has_nul(value)? => Ok(value.to_owned()),
+            Kind::Integer if check::is_int(value) && is_int64(value) => Ok(value.to_owned()),
             // SAFETY: an exact float.
             Kind::Float if check::is_float(value) && !unsafe { ffi::PyFloat_AS_DOUBLE(value.as_ptr()) }.is_nan() => {
                 Ok(value.to_owned())
@@ -150,6 +154,25 @@ impl Codec {
             _ => Ok(()),
         }
     }
+}
+
+fn is_utf8(value: View<'_, '_>) -> bool {
+    // SAFETY: an exact str; the error that a half of a surrogate pair sets is taken back.
+    unsafe {
+        let mut size = 0;
+        let has_text = !ffi::PyUnicode_AsUTF8AndSize(value.as_ptr(), &raw mut size).is_null();
+        if !has_text {
+            ffi::PyErr_Clear();
+        }
+        has_text
+    }
+}
+
+fn is_int64(value: View<'_, '_>) -> bool {
+    let mut overflow = 0;
+    // SAFETY: an exact int; for those of more bits no exception is set.
+    unsafe { ffi::PyLong_AsLongLongAndOverflow(value.as_ptr(), &raw mut overflow) };
+    overflow == 0
 }
 
 fn has_nul(value: View<'_, '_>) -> Lane<bool> {

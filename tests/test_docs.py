@@ -18,6 +18,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = ["nitro", *(module.name for module in pkgutil.walk_packages(nitro.__path__, "nitro."))]
 
 CODE_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: The database of the documents; the tests have another one.
+POSTGRES = "postgresql://shop:secret@localhost/shop"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -51,13 +53,18 @@ def run_session(session: doctest.DocTest) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_the_examples_of_a_document_run(document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_examples_of_a_document_run(
+    document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     # A document reads from top to bottom, so its blocks share one namespace: that of a real module,
     # since pydantic looks there for what annotations name.
     module = types.ModuleType(f"document_{document.stem.lower()}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)
-    for lines_above, code in code_blocks(document.read_text(encoding="utf-8")):
+    text = document.read_text(encoding="utf-8")
+    if POSTGRES in text:
+        text = text.replace(POSTGRES, request.getfixturevalue("fresh_database"))
+    for lines_above, code in code_blocks(text):
         if code.lstrip().startswith(">>>"):
             session = doctest.DocTestParser().get_doctest(code, {}, document.name, str(document), lines_above)
             session.globs = vars(module)

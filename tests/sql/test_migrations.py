@@ -24,7 +24,7 @@ from nitro import ConfigurationError, NitroError
 from nitro.backends.sql import migrations
 from nitro.backends.sql.database import Database, database
 from nitro.backends.sql.tables import plain_type
-from nitro.backends.sql.types import _Coded, EnumValue, ExactDecimal, Json, Moment, Span
+from nitro.backends.sql.types import EnumValue, ExactDecimal, Json, Moment, Span, _Coded
 
 
 class Colour(enum.Enum):

@@ -142,6 +142,8 @@ class Compiler:
             return sa.false()
         try:
             encoded = operand.encode(value)
+            if isinstance(encoded, str) and not _is_text(encoded):
+                raise Refused("no text that a database keeps")
         except Refused:
             # The column cannot hold it, so no entity has it; and it has no place in the order either.
             if kind in ("text", "moment", "date") and operator != "eq":
@@ -210,9 +212,11 @@ class Compiler:
             encoded: list[Any] = []
             for value in present:
                 try:
-                    encoded.append(operand.encode(value))
+                    one = operand.encode(value)
                 except Refused:
                     continue
+                if not isinstance(one, str) or _is_text(one):
+                    encoded.append(one)
             if encoded:
                 clauses.append(self.is_among(operand, encoded))
         else:
@@ -239,11 +243,7 @@ class Compiler:
             operand = _as_kind(operand, "text")
         if operand.kind != "text":
             return sa.false()
-        if "\0" in pattern:
-            return sa.false()
-        try:
-            pattern.encode()
-        except UnicodeEncodeError:
+        if not _is_text(pattern):
             return sa.false()
         clause = operand.clause
         if operator == "like":
@@ -262,11 +262,7 @@ class Compiler:
         if operand.kind == "text" or (operand.kind == "any" and isinstance(value, str)):
             if operand.kind == "any":
                 operand = self._typed(operand, "text")
-            if not isinstance(value, str) or "\0" in value:
-                return sa.false()
-            try:
-                value.encode()
-            except UnicodeEncodeError:
+            if not isinstance(value, str) or not _is_text(value):
                 return sa.false()
             function = sa.func.instr if self.dialect == "sqlite" else sa.func.strpos
             return function(operand.clause, self.parameter(value, sa.String())) > 0
@@ -286,7 +282,7 @@ class Compiler:
         return self._exists(operand, item, lambda compiler, element: compiler._test(condition, element, "eq", value))
 
     def _has_key(self, operand: Operand, value: Any) -> Clause:
-        if not isinstance(value, str) or "\0" in value:
+        if not isinstance(value, str) or not _is_text(value):
             return sa.false()
         key = self.parameter(value, sa.String())
         if self.dialect == "sqlite":
@@ -367,6 +363,10 @@ class Compiler:
         leaf = self._annotation(field, path) if annotation is _MISSING else _walk(annotation, path)
         if leaf is _MISSING:
             leaf = Any
+        if any(isinstance(step, str) and not _is_text(step) for step in path):
+            # No JSON that is stored has such a key.
+            whole = sa.null()
+            path = ()
         if self.dialect == "sqlite":
             value, type_ = self._extract_sqlite(whole, path)
             return self._leaf_sqlite(value, type_, leaf)
@@ -382,7 +382,7 @@ class Compiler:
         for step in path:
             if isinstance(step, int):
                 steps += f"[{step}]"
-            elif '"' in step or "\\" in step or "\0" in step:
+            elif '"' in step or "\\" in step or not _is_text(step):
                 raise UnsupportedQuery(
                     f"{self.backend} does not look up keys with a quote or a backslash in them, as {step!r}; "
                     ".in_memory() reads everything, and filters here"
@@ -557,6 +557,15 @@ def _fits(kind: str, value: Any) -> bool:
         return (value.tzinfo is not None) == (kind == "moment")
     classes = _PYTHON.get(kind)
     return classes is None or isinstance(value, classes)
+
+
+def _is_text(value: str) -> bool:
+    """Whether a database can hold a text; one that it cannot is nowhere found."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def _is_int64(value: int) -> bool:

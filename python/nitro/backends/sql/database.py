@@ -127,6 +127,11 @@ class Database(ABC):
 
     @property
     @abstractmethod
+    def in_transaction(self) -> bool:
+        """Whether whoever asks is inside of a transaction."""
+
+    @property
+    @abstractmethod
     def gauges(self) -> Gauges:
         """How many connections there are now, of threads and of event loops together."""
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ... import _core, changes
-from ...errors import SchemaMismatch, UnstorableValue
+from ...errors import UnstorableValue
 from .compiler import Compiler
 from .database import Clash, Database, Row
 from .schema import VERSION, columns_of, table_of
@@ -271,10 +271,14 @@ class Mapping:
         Raises:
             SchemaMismatch: Always.
         """
-        raise SchemaMismatch(
-            f"{self.database.name} has no table as {self.entity_class.__name__} wants it ({error}): "
-            "nitro.create_all() makes tables that are missing, `nitro db upgrade` changes those that are there"
-        ) from error
+        from .tables import connected, differences, mismatch
+
+        found: list[str] = []
+        if not self.database.in_transaction:
+            with connected(self.database) as connection:
+                found = differences(connection, [self.table])
+        there = f"there is no table as {self.entity_class.__name__} wants it ({error})"
+        raise mismatch(self.database, found or [there]) from error
 
     def clashing(self, error: Clash) -> tuple[str, ...]:
         """The fields whose values were refused, in the order of the index; none where they cannot be told."""
@@ -298,33 +302,12 @@ class Mapping:
         """Whether the database's own words name these values."""
         return f"=({', '.join(map(str, values))})" in error.reason
 
-    def check_fit(self, entity: Entity) -> None:
-        """Looks for a value that no driver takes.
-
-        Raises:
-            UnstorableValue: If there is one.
-        """
-        for name, column in self.columns.items():
-            value = getattr(entity, name)
-            if column.kind == "integer" and value is not None and not -(2**63) <= value < 2**63:
-                raise UnstorableValue(
-                    self.entity_class, name, value, "an integer column holds 64 bits: use a Decimal for numbers beyond"
-                )
-            if isinstance(value, str):
-                try:
-                    value.encode()
-                except UnicodeEncodeError:
-                    raise UnstorableValue(
-                        self.entity_class, name, value, "half of a surrogate pair is no text that a database keeps"
-                    ) from None
-
     def unfit(self, entity: Entity, reason: str) -> NoReturn:
-        """The driver refused a value: says which one, as far as can be told.
+        """The driver refused a value that the codec had let pass.
 
         Raises:
             UnstorableValue: Always.
         """
-        self.check_fit(entity)
         raise UnstorableValue(self.entity_class, ", ".join(self.names), entity, reason)
 
 

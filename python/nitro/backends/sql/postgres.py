@@ -399,6 +399,10 @@ class PostgresDatabase(Database):
     # --- Connections ---
 
     @property
+    def in_transaction(self) -> bool:
+        return self._held.get() is not None or self._async_held.get() is not None
+
+    @property
     def gauges(self) -> Gauges:
         every = [self._pool.gauges, *(pool.gauges for loop, pool in self._loops.values() if not loop.is_closed())]
         return Gauges(sum(one.open for one in every), sum(one.idle for one in every), sum(one.waiting for one in every))

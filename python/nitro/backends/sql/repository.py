@@ -535,9 +535,6 @@ class SQLModelBackend(Repository):
 
     def _refused_among(self, mapping: Mapping, entities: list[Entity], error: Clash | Unfit | NoSuchTable) -> NoReturn:
         """Finds out which one of many was refused, as far as the entities themselves tell."""
-        if isinstance(error, Unfit):
-            for entity in entities:
-                mapping.check_fit(entity)
         if isinstance(error, Clash) and error.kind == "unique":
             names = mapping.clashing(error)
             seen: set[Any] = set()

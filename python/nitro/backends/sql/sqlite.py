@@ -318,6 +318,10 @@ class SqliteDatabase(Database):
     # --- Connections ---
 
     @property
+    def in_transaction(self) -> bool:
+        return self._held.get() is not None
+
+    @property
     def gauges(self) -> Gauges:
         return self._pool.gauges
 

@@ -48,6 +48,17 @@ class Refused(ValueError):
 def _text_in(value: str) -> str:
     if "\0" in value:
         raise Refused("a database keeps no text with a NUL character in it: leave it out, or use a field of bytes")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refused("half of a surrogate pair is no text that a database keeps") from None
+    return value
+
+
+def _integer_in(value: int) -> int:
+    if value not in INT64:
+        raise Refused("an integer column holds 64 bits: use a Decimal for numbers beyond them")
     return value
 
 
@@ -408,7 +419,7 @@ class FieldColumn:
     def native_codec(self, dialect: str) -> tuple[Any, Any]:
         """The same for the core, which needs no function for the commonest values: see `_core.RowCodec`."""
         encode, decode = self.codec(dialect)
-        if self.kind in ("text", "float"):
+        if self.kind in ("text", "integer", "float"):
             return (self.kind, encode), decode
         if self.kind == "boolean" and decode is not None:
             return encode, ("bool", decode)
@@ -424,7 +435,7 @@ class FieldColumn:
 _PLAIN: dict[str, dict[str, tuple[Codec | None, Codec | None]]] = {
     "sqlite": {
         "text": (_text_in, None),
-        "integer": (None, None),
+        "integer": (_integer_in, None),
         "float": (_float_in, None),
         "boolean": (None, bool),
         "date": (datetime.date.isoformat, datetime.date.fromisoformat),
@@ -435,7 +446,7 @@ _PLAIN: dict[str, dict[str, tuple[Codec | None, Codec | None]]] = {
     },
     "postgresql": {
         "text": (_text_in, None),
-        "integer": (None, None),
+        "integer": (_integer_in, None),
         "float": (_float_in, None),
         "boolean": (None, None),
         "date": (None, None),
