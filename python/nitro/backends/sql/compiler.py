@@ -365,7 +365,7 @@ class Compiler:
             leaf = Any
         if any(isinstance(step, str) and not _is_text(step) for step in path):
             # No JSON that is stored has such a key.
-            whole = sa.null()
+            whole = sa.null() if self.dialect == "sqlite" else sa.cast(sa.null(), postgresql.JSONB())
             path = ()
         if self.dialect == "sqlite":
             value, type_ = self._extract_sqlite(whole, path)
