@@ -213,7 +213,7 @@ def _database(options: argparse.Namespace, *, needs_app: bool = False) -> Any:
     store = database()
     if needs_app and not tables.tables_of(store):
         raise ConfigurationError(
-            f"{', '.join(modules)} {'defines' if len(modules) == 1 else 'define'} nothing that is kept in {store.name}: "
+            f"nothing that {' and '.join(modules)} defines is kept in {store.name}: "
             "name the module that imports every entity, or the database with --url"
         )
     return store
@@ -231,11 +231,9 @@ def _modules(named: str | None) -> list[str]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{project / 'pyproject.toml'} cannot be read: {error}") from error
     found: Any = settings.get("tool", {}).get("nitro", {}).get("app", [])
-    modules = [found] if isinstance(found, str) else found
-    if not isinstance(modules, list) or not all(isinstance(module, str) for module in modules):
-        raise ConfigurationError(
-            f"app in [tool.nitro] of {project / 'pyproject.toml'} is no name of a module, nor a list of them"
-        )
+    modules: list[Any] = [found] if isinstance(found, str) else found
+    if not all(isinstance(module, str) for module in modules):
+        raise ConfigurationError(f"app in [tool.nitro] of {project / 'pyproject.toml'} names no module: {found!r}")
     if modules and str(project) not in sys.path:
         sys.path.insert(0, str(project))
     return modules

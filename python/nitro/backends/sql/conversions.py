@@ -34,9 +34,6 @@ _KINDS: list[tuple[type[TypeEngine[Any]], str]] = [
     (sa.String, "text"),
 ]
 
-#: The kind of a column of SQLite that may hold JSON: what it is declared as does not tell.
-TEXT_OR_JSON = "text or json"
-
 
 def kind_of(type_: TypeEngine[Any]) -> str | None:
     """What the values of a column type are; None for a type that Nitro does not know."""
@@ -118,12 +115,12 @@ def _told(value: Any, existing: str | None, wanted: str) -> Any:
     """What a value stands for where that does not show: 1 may be true, and a text may be JSON."""
     if existing == "json" and wanted != "json":
         return json.loads(value)
-    if existing == TEXT_OR_JSON and wanted != "json" and isinstance(value, str) and value[:1] == '"':
-        return json.loads(value)
     if existing == "boolean":
         return bool(value)
     if existing == "uuid" and wanted in ("text", "json"):
         return str(uuid.UUID(value))
+    if existing == "moment" and wanted in ("text", "json"):
+        return f"{value}+00:00"
     return value
 
 

@@ -1,8 +1,8 @@
 """Migrations, by Alembic: scripts that bring the tables of a database up to date with the classes, and back.
 
-The scripts are Alembic's own, with column types of SQLAlchemy alone. What is added here: entities are compared as SQLModels
-are, renames keep what is in a column, rows that are there get a value for a new field, and a type that changes takes its
-values along, on SQLite as on PostgreSQL.
+The scripts are Alembic's own, with column types of SQLAlchemy alone. What is added here: entities are compared as
+SQLModels are, renames keep what is in a column, rows that are there get a value for a new field, and a type that
+changes takes its values along, on SQLite as on PostgreSQL.
 
 All that one command does to a database is one transaction: it happens, or nothing does.
 """
@@ -41,13 +41,16 @@ from ...errors import ConfigurationError, NitroError
 from . import conversions
 from .database import Database, database
 from .schema import columns_of
-from .tables import connected, differences, plain_metadata, tables_of, take_turns
+from .tables import connected, differences, plain_metadata, plain_type, tables_of, take_turns
 from .types import Refused
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 #: Where the scripts are unless something else is said.
 DIRECTORY = "migrations"
+
+
+_Types = dict[tuple[str, str], TypeEngine[Any]]
 
 
 @dataclass
@@ -71,6 +74,7 @@ class _Job:
 
     store: Database
     is_comparison: bool = False
+    is_revision: bool = False
     from_nothing: bool = False
     renames: Sequence[_Rename] = ()
     drops: frozenset[str] = frozenset()
@@ -78,6 +82,8 @@ class _Job:
     found: Revision = field(default_factory=Revision)
     steps: list[str] = field(default_factory=list[str])
     failures: list[str] = field(default_factory=list[str])
+    is_replay: bool = False
+    types: _Types = field(default_factory=dict[tuple[str, str], TypeEngine[Any]])
 
     @property
     def owners(self) -> dict[str, tuple[sa.Table, type]]:
@@ -133,21 +139,17 @@ def revise(
     job = _Job(
         store,
         is_comparison=True,
+        is_revision=True,
         from_nothing=not scripts.get_bases(),
         renames=[_Rename.read(rename) for rename in renames],
         drops=frozenset(drops),
         fills=dict(fills or {}),
     )
+    _replay(job, directory)
     if job.from_nothing and renames:
         raise ConfigurationError("the first script makes everything: there is nothing to rename yet")
     with _translated(job):
-        made: Any = alembic.command.revision(
-            _config(directory, job),
-            message,
-            autogenerate=True,
-            process_revision_directives=_directives(job),  # type: ignore[arg-type]
-        )
-    _refuse_unused(job)
+        made: Any = alembic.command.revision(_config(directory, job), message, autogenerate=True)
     if made:
         job.found.path = Path(made.path)
         if job.from_nothing:
@@ -200,6 +202,7 @@ def check(store: Database, *, directory: str | Path = DIRECTORY) -> list[str]:
     behind = _behind(store, directory)
     if behind:
         return [behind, "`nitro db upgrade` mends it"]
+    _replay(job, directory)
     with _translated(job):
         try:
             alembic.command.check(_config(directory, job))
@@ -243,11 +246,17 @@ def run(context: Any, **options: Any) -> None:
         "nitro": job,
         **options,
     }
+    if job.is_comparison:
+        further = options.get("process_revision_directives")
+        settings["process_revision_directives"] = _in_turn(
+            _exact_types(job), *([_directives(job)] if job.is_revision else []), *([further] if further else [])
+        )
     settings["include_object"] = _both(_only_what_is_known(job), options.get("include_object"))
     if job.from_nothing:
         settings["include_name"] = _nothing
     if context.is_offline_mode():
-        context.configure(dialect_name=job.store.dialect.name, literal_binds=True, **settings)
+        dialect = "postgresql" if job.is_replay else job.store.dialect.name
+        context.configure(dialect_name=dialect, literal_binds=True, **settings)
         with context.begin_transaction():
             context.run_migrations()
         return
@@ -272,6 +281,14 @@ def _compare(context: Any, connection: sa.Connection, job: _Job, settings: dict[
             operations.invoke(rename.operation())
         context.run_migrations()
         transaction.rollback()
+
+
+def _in_turn(*hooks: Callable[..., None]) -> Callable[..., None]:
+    def run_all(*arguments: Any) -> None:
+        for hook in hooks:
+            hook(*arguments)
+
+    return run_all
 
 
 def _nothing(_: str | None, kind: str, __: Any) -> bool:
@@ -330,7 +347,8 @@ def _check_foreign_keys(connection: sa.Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
         raise NitroError(
-            f"a row of table {broken[0]} would refer to a row of table {broken[2]} that is not there: nothing was changed"
+            f"a row of table {broken[0]} would refer to a row of table {broken[2]} that is not there: "
+            "nothing was changed"
         )
 
 
@@ -381,9 +399,114 @@ class _Rename:
             return ops.RenameTableOp(self.new, self.table)
         return ops.AlterColumnOp(self.table, self.new, modify_name=self.column)
 
+    def applied(self, types: _Types) -> _Types:
+        """What is known of columns by their names from now on."""
+        if self.column is None:
+            return {(self.new if table == self.table else table, name): type_ for (table, name), type_ in types.items()}
+        old, new = (self.table, self.column), (self.table, self.new)
+        return {new if place == old else place: type_ for place, type_ in types.items()}
+
     def sentence(self) -> str:
         place = self.table if self.column is None else f"{self.table}.{self.column}"
         return f"{'table' if self.column is None else 'column'} {place} is called {self.new}"
+
+
+# --- What the scripts say of types ------------------------------------------------------------------------------
+
+
+def _replay(job: _Job, directory: str | Path) -> None:
+    """Finds the type that the scripts gave to each column: SQLite has one for text, moments and numbers of any length.
+
+    The scripts are run without a database, as for `--sql`.
+    """
+    if not _scripts(directory).get_bases():
+        return
+    replay = _Job(job.store, is_replay=True)
+    try:
+        alembic.command.upgrade(_config(directory, replay, io.StringIO()), "head", sql=True)
+    except Exception as error:  # noqa: BLE001 - a script may do whatever it likes with the rows that it expects
+        job.found.notes.append(
+            f"the types of columns are those of {job.store.name} alone, since a script needs rows to run ({error!r})"
+        )
+        return
+    for rename in job.renames:
+        replay.types = rename.applied(replay.types)
+    job.types = replay.types
+
+
+def _exact_types(job: _Job) -> Callable[..., None]:
+    """Puts the types of the scripts in place of those that the database shows, and finds what it does not show."""
+
+    def correct(_: Any, __: Any, scripts: list[ops.MigrationScript]) -> None:
+        for script in scripts:
+            upgrades, downgrades = script.upgrade_ops, script.downgrade_ops
+            assert upgrades is not None, "a revision that is made by comparison has operations"
+            for table in _altered_tables(upgrades.ops):
+                for op in table.ops:
+                    if isinstance(op, ops.AlterColumnOp):
+                        op.existing_type = job.types.get((op.table_name, op.column_name), op.existing_type)
+            for op in _unseen(job, upgrades):
+                _table_of(upgrades, op.table_name).ops.append(op)
+                if downgrades is not None:
+                    _table_of(downgrades, op.table_name).ops.append(op.reverse())
+            for op in downgrades.ops if downgrades is not None else ():
+                _correct_backward(job, op)
+
+    return correct
+
+
+def _unseen(job: _Job, upgrades: ops.UpgradeOps) -> list[ops.AlterColumnOp]:
+    """Columns whose values are to be of another kind, though the database would not tell them apart."""
+    if job.store.dialect.name != "sqlite":
+        return []
+    seen = {
+        (op.table_name, op.column_name)
+        for table in _altered_tables(upgrades.ops)
+        for op in table.ops
+        if isinstance(op, ops.AlterColumnOp) and op.modify_type is not None
+    }
+    found: list[ops.AlterColumnOp] = []
+    for name, (table, _) in job.owners.items():
+        for column in table.columns:
+            known, wanted = job.types.get((name, column.name)), plain_type(column.type)
+            if (
+                known is None
+                or (name, column.name) in seen
+                or conversions.kind_of(known) == conversions.kind_of(wanted)
+            ):
+                continue
+            found.append(
+                ops.AlterColumnOp(
+                    name, column.name, existing_type=known, existing_nullable=column.nullable, modify_type=wanted
+                )
+            )
+    return found
+
+
+def _table_of(operations: ops.OpContainer, name: str) -> ops.ModifyTableOps:
+    for op in _altered_tables(operations.ops):
+        if op.table_name == name:
+            return op
+    made = ops.ModifyTableOps(name, [])
+    operations.ops.append(made)
+    return made
+
+
+def _correct_backward(job: _Job, op: ops.MigrateOperation) -> None:
+    match op:
+        case ops.ModifyTableOps():
+            for part in op.ops:
+                _correct_backward(job, part)
+        case ops.CreateTableOp():
+            columns = cast("list[sa.Column[Any]]", [part for part in op.columns if isinstance(part, sa.Column)])
+            for column in columns:
+                column.type = job.types.get((op.table_name, column.name), column.type)
+        case ops.AddColumnOp():
+            op.column.type = job.types.get((op.table_name, op.column.name), op.column.type)
+        case ops.AlterColumnOp() if op.modify_type is not None:
+            op.modify_type = job.types.get((op.table_name, op.column_name), op.modify_type)
+        case _:
+            pass
 
 
 # --- What Alembic found, as we want it --------------------------------------------------------------------------
@@ -395,12 +518,15 @@ def _directives(job: _Job) -> Callable[..., None]:
         upgrades, downgrades = script.upgrade_ops, script.downgrade_ops
         assert upgrades is not None, "a revision that is made by comparison has operations"
         assert downgrades is not None, "a revision that is made by comparison has operations"
+        _refuse_unknown_drops(job, upgrades)
+        _refuse_guesses(job, upgrades)
+        _fill(job, upgrades)
+        if job.fills:
+            raise ConfigurationError(f"--fill {next(iter(job.fills))}: no such column is new, or has become required")
         job.found.changes = [*(rename.sentence() for rename in job.renames), *_sentences(upgrades)]
         if not job.found.changes:
             scripts.clear()
             return
-        _refuse_guesses(job, upgrades)
-        _fill(job, upgrades)
         _fill_again(downgrades)
         for operations in (upgrades, downgrades):
             operations.ops = list(_indexes_after(operations.ops))
@@ -410,23 +536,37 @@ def _directives(job: _Job) -> Callable[..., None]:
     return arrange
 
 
+def _refuse_unknown_drops(job: _Job, upgrades: ops.UpgradeOps) -> None:
+    going = {op.table_name for op in upgrades.ops if isinstance(op, ops.DropTableOp)}
+    for table in _altered_tables(upgrades.ops):
+        going |= {f"{op.table_name}.{op.column_name}" for op in table.ops if isinstance(op, ops.DropColumnOp)}
+    for place in sorted(job.drops - going):
+        raise ConfigurationError(f"--drop {place}: there is no such table or column, or a class still has it")
+
+
 def _refuse_guesses(job: _Job, upgrades: ops.UpgradeOps) -> None:
     """A column that goes while another comes may be the same one, and nobody but the author knows."""
-    dialect = job.store.dialect
     for table in _altered_tables(upgrades.ops):
         new = [op.column for op in table.ops if isinstance(op, ops.AddColumnOp)]
         for op in table.ops:
             place = f"{table.table_name}.{getattr(op, 'column_name', '')}"
             if not isinstance(op, ops.DropColumnOp) or place in job.drops:
                 continue
-            kind = conversions.kind_of(op.to_column().type)
-            like = [column for column in new if kind == conversions.kind_of(column.type.dialect_impl(dialect))]
+            known = job.types.get((op.table_name, op.column_name))
+            like = [column for column in new if _alike(known, op.to_column().type, column.type, job.store.dialect)]
             if like:
                 either = " or ".join(f"--rename {place}:{column.name}" for column in like)
+                coming = ", ".join(f"{table.table_name}.{column.name}" for column in like)
                 raise ConfigurationError(
-                    f"column {place} goes and {', '.join(f'{table.table_name}.{column.name}' for column in like)} comes: "
+                    f"column {place} goes and {coming} comes: "
                     f"{either} keeps its values, --drop {place} throws them away"
                 )
+
+
+def _alike(known: TypeEngine[Any] | None, there: TypeEngine[Any], new: TypeEngine[Any], dialect: sa.Dialect) -> bool:
+    if known is not None:
+        return conversions.kind_of(known) == conversions.kind_of(new)
+    return conversions.kind_of(there) == conversions.kind_of(new.dialect_impl(dialect))
 
 
 def _fill(job: _Job, upgrades: ops.UpgradeOps) -> None:
@@ -462,33 +602,34 @@ def _value(job: _Job, table_name: str, column_name: str, *, required: bool) -> s
     return found or ""
 
 
+#: What makes the same default for every row.
+_CONSTANT: tuple[Any, ...] = (list, dict, set, frozenset, str, int, float, bool)
+
+
 def _default(owner: type, name: str) -> str | None:
     """The default of a field as SQLite and PostgreSQL both read it; None where there is none for all rows alike."""
     info: FieldInfo | None = getattr(owner, "__pydantic_fields__", {}).get(name)
     if info is None:
         return None
-    value = info.default
     factory: Any = info.default_factory
-    if factory in (list, dict, set, frozenset, str, int, float, bool):
-        value = factory()
-    if (
-        value is None
-        or value is PydanticUndefined
-        or factory not in (None, list, dict, set, frozenset, str, int, float, bool)
-    ):
+    value: Any = info.default if factory is None else factory() if factory in _CONSTANT else None
+    if value is None or value is PydanticUndefined:
         return None
     if not issubclass(owner, Entity):
-        return (
-            str(int(value)) if isinstance(value, bool) else str(value) if isinstance(value, str | int | float) else None
-        )
-    encode = columns_of(owner)[name].codec("sqlite")[0]
+        return _literal(value) if isinstance(value, str | int | float) else None
+    column = columns_of(owner)[name]
+    encode = column.codec("sqlite")[0]
     try:
-        kept = value if encode is None else encode(value)
+        kept: Any = value if encode is None else encode(value)
     except (Refused, AttributeError, TypeError):
+        # A default that is none of the type, which pydantic does not look at either.
         return None
-    if isinstance(kept, bytes) or (columns_of(owner)[name].kind == "span" and kept):
-        return None
-    return str(int(kept)) if isinstance(kept, bool) else str(kept)
+    # These two databases do not write alike.
+    return None if isinstance(kept, bytes) or (column.kind == "span" and kept) else _literal(kept)
+
+
+def _literal(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _update_sql(table_name: str, column_name: str, value: str) -> str:
@@ -541,11 +682,6 @@ def _altered_tables(operations: Iterable[ops.MigrateOperation]) -> list[ops.Modi
     return [op for op in operations if isinstance(op, ops.ModifyTableOps)]
 
 
-def _refuse_unused(job: _Job) -> None:
-    if job.fills:
-        raise ConfigurationError(f"--fill {next(iter(job.fills))}: no such column is new, or has become required")
-
-
 def _note_what_is_there(job: _Job) -> None:
     tables = [table for table, _ in job.owners.values()]
     with connected(job.store) as connection:
@@ -555,9 +691,7 @@ def _note_what_is_there(job: _Job) -> None:
     if there and same:
         job.found.notes.append("the tables are there already: `nitro db stamp` records that, in place of an upgrade")
     elif there:
-        job.found.notes.append(
-            f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already, and in the way of `nitro db upgrade`"
-        )
+        job.found.notes.append(f"in the way of `nitro db upgrade`, since they are there already: {', '.join(there)}")
 
 
 @renderers.dispatch_for(ops.RenameTableOp)
@@ -611,6 +745,8 @@ def _said(op: ops.MigrateOperation) -> Iterator[str]:
             names = ", ".join(column.name for column in constraint.columns)
             kind = constraint.__visit_name__.removesuffix("_constraint").replace("_", " ")
             yield f"there is no {kind} constraint on {constraint.table.name} ({names})"
+        case ops.ExecuteSQLOp():
+            pass  # it goes with the column that becomes required
         case _:
             yield type(op).__name__
 
@@ -627,19 +763,17 @@ class ConvertingSQLiteImpl(SQLiteImpl):
 
     __dialect__ = "sqlite"
 
+    _types_said: Mapping[str, TypeEngine[Any] | None] = {}
+
     def cast_for_batch_migrate(
         self, existing: sa.Column[Any], existing_transfer: dict[str, Any], new_type: TypeEngine[Any]
     ) -> None:
         job: _Job | None = self.context_opts.get("nitro")
         wanted = conversions.kind_of(new_type)
         if job is None or wanted is None:
-            super().cast_for_batch_migrate(existing, existing_transfer, new_type)
+            super().cast_for_batch_migrate(existing, existing_transfer, new_type)  # pyright: ignore[reportUnknownMemberType]
             return
-        kind = conversions.kind_of(existing.type)
-        if isinstance(existing.type, sa.CHAR) and existing.type.length == 32:
-            kind = "uuid"
-        if isinstance(existing.type, sa.TEXT):
-            kind = conversions.TEXT_OR_JSON
+        kind = conversions.kind_of(self._said(existing))
         place = f"{existing_transfer['expr'].table.name}.{existing.name}"
         name = f"nitro_convert_{len(job.failures)}_{abs(hash(place))}"
         connection = self.connection
@@ -653,9 +787,23 @@ class ConvertingSQLiteImpl(SQLiteImpl):
                 job.failures.append(f"column {place}: {error}")
                 raise
 
+        # The name is new for each column that is converted: a connection keeps its functions.
         raw.create_function(name, 1, convert)
         existing_transfer["expr"] = getattr(sa.func, name)(existing_transfer["expr"])
         existing.server_default = None
+
+    def requires_recreate_in_batch(self, batch_op: Any) -> bool:
+        # What the script says of a type is more than the table shows.
+        self._types_said = {
+            arguments[1]: keywords.get("existing_type")
+            for name, arguments, keywords in batch_op.batch
+            if name == "alter_column"
+        }
+        return super().requires_recreate_in_batch(batch_op)
+
+    def _said(self, existing: sa.Column[Any]) -> TypeEngine[Any]:
+        said: TypeEngine[Any] | None = self._types_said.get(existing.name)
+        return existing.type if said is None else said
 
     def prep_table_for_batch(self, batch_impl: Any, table: sa.Table) -> None:
         super().prep_table_for_batch(batch_impl, table)
@@ -679,6 +827,14 @@ class ConvertingPostgresqlImpl(PostgresqlImpl):
     __dialect__ = "postgresql"
 
     def alter_column(self, table_name: str, column_name: str, **changes: Any) -> None:
+        alter: Callable[..., None] = cast("Any", super()).alter_column
+        replay = self._replay
+        if replay is not None:
+            if changes.get("type_") is not None:
+                replay.types[table_name, column_name] = changes["type_"]
+            if changes.get("name") is not None:
+                replay.types = _Rename(table_name, column_name, str(changes["name"])).applied(replay.types)
+            return
         wanted: TypeEngine[Any] | None = changes.get("type_")
         if wanted is not None and "nitro" in self.context_opts and changes.get("postgresql_using") is None:
             quoted = self.dialect.identifier_preparer.quote(column_name)
@@ -689,8 +845,34 @@ class ConvertingPostgresqlImpl(PostgresqlImpl):
             if using is not None:
                 changes["postgresql_using"] = using
                 # It may be none of the new type; it was for the rows that were there when the column came.
-                super().alter_column(table_name, column_name, server_default=None, schema=changes.get("schema"))
-        super().alter_column(table_name, column_name, **changes)
+                alter(table_name, column_name, server_default=None, schema=changes.get("schema"))
+        alter(table_name, column_name, **changes)
+
+    def create_table(self, table: sa.Table, **options: Any) -> None:
+        replay = self._replay
+        if replay is None:
+            super().create_table(table, **options)
+            return
+        replay.types.update({(table.name, column.name): column.type for column in table.columns})
+
+    def add_column(self, table_name: str, column: sa.Column[Any], **options: Any) -> None:
+        replay = self._replay
+        if replay is None:
+            super().add_column(table_name, column, **options)
+            return
+        replay.types[table_name, column.name] = column.type
+
+    def rename_table(self, old_table_name: str, new_table_name: str, schema: str | None = None) -> None:
+        replay = self._replay
+        if replay is None:
+            super().rename_table(old_table_name, new_table_name, schema=schema)
+            return
+        replay.types = _Rename(old_table_name, None, new_table_name).applied(replay.types)
+
+    @property
+    def _replay(self) -> _Job | None:
+        job: _Job | None = self.context_opts.get("nitro")
+        return job if job is not None and job.is_replay else None
 
     def _existing_type(self, table_name: str, column_name: str, changes: dict[str, Any]) -> TypeEngine[Any] | None:
         if self.as_sql or self.connection is None:

@@ -104,7 +104,10 @@ def _has_table(entity_class: type[Entity]) -> bool:
         return isinstance(getattr(entity_class, "__table__", None), sa.Table)
     if entity_class.__dict__.get("__abstract__") or entity_class.__pydantic_generic_metadata__["parameters"]:
         return False
-    if not isinstance(repository_of(entity_class), SQLModelBackend):
+    backend: Any = entity_class.__nitro_backend__
+    if not (
+        issubclass(backend, SQLModelBackend) if isinstance(backend, type) else isinstance(backend, SQLModelBackend)
+    ):
         return False
     fields = entity_class.__pydantic_fields__
     is_base = fields.keys() == {"id"} and not entity_class.__nitro_declares_id__
@@ -193,14 +196,14 @@ def _referred(table: sa.Table, key: sa.ForeignKey) -> sa.Table:
             return table_of(entity_class)
     if name not in table.metadata.tables:
         raise ConfigurationError(
-            f"{_owner_name(table)}.{key.parent.name} refers to {key.target_fullname}, and no class that is known is kept "
-            f"in the table {name}: import the module that defines it"
+            f"{_owner_name(table)}.{key.parent.name} refers to {key.target_fullname}, and no class that is known "
+            f"is kept in the table {name}: import the module that defines it"
         )
     return table.metadata.tables[name]
 
 
 #: How PostgreSQL calls a constraint that nobody gave a name. One without a name cannot be dropped.
-_ENDINGS: dict[type[sa.ColumnCollectionConstraint], str] = {sa.ForeignKeyConstraint: "fkey", sa.UniqueConstraint: "key"}
+_ENDINGS: dict[type[sa.Constraint], str] = {sa.ForeignKeyConstraint: "fkey", sa.UniqueConstraint: "key"}
 
 
 def _short(name: str) -> str:
@@ -291,7 +294,7 @@ def _unique_of(table: sa.Table) -> list[frozenset[str]]:
 
 def _unique(inspector: sa.Inspector, table_name: str) -> set[frozenset[str]]:
     # SQLite has an index of its own for each constraint; what SQLAlchemy reads out of the statement is less sure.
-    every = {"include_auto_indexes": True} if inspector.dialect.name == "sqlite" else {}
+    every: dict[str, Any] = {"include_auto_indexes": True} if inspector.dialect.name == "sqlite" else {}
     indexes = inspector.get_indexes(table_name, **every)
     names = [index["column_names"] for index in indexes if index["unique"]]
     names += [constraint["column_names"] for constraint in inspector.get_unique_constraints(table_name)]
