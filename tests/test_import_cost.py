@@ -22,7 +22,7 @@ def in_a_fresh_process(code: str, environment: dict[str, str] | None = None) -> 
     ).stdout
 
 
-@pytest.mark.parametrize("dependency", ["sqlalchemy", "sqlmodel", "redis", "fastapi", "starlette", "flask"])
+@pytest.mark.parametrize("dependency", ["sqlalchemy", "sqlmodel", "alembic", "redis", "fastapi", "starlette", "flask"])
 def test_it_does_not_load(dependency: str) -> None:
     loaded = in_a_fresh_process("import sys, nitro; print(*sys.modules)").split()
     assert "nitro" in loaded

@@ -59,7 +59,6 @@ def test_from_nothing_to_a_renamed_column_and_back(project: Path, nitro_command:
         return done.stdout + done.stderr
 
     assert db("init") == 'migrations is there; now: nitro db revision -m "..."\n'
-    assert db("init", code=1) == "nitro: migrations has migrations already\n"
     assert db("check", code=1) == (
         'there is no table order\n`nitro db revision -m "..."` and `nitro db upgrade` mend it\n'
     )
@@ -67,11 +66,9 @@ def test_from_nothing_to_a_renamed_column_and_back(project: Path, nitro_command:
     assert said[0] == "there is no table order"
     assert said[-1].startswith("migrations/versions/")
     assert said[-1].endswith("_orders.py: read it, then: nitro db upgrade")
-    assert db("current") == "sqlite:///nitro.db: before the first script\n"
     assert db("upgrade").startswith("up to ")
     assert db("upgrade") == "nothing to do\n"
     assert db("check") == "sqlite:///nitro.db is as the classes say\n"
-    assert db("revision", "-m", "Nothing") == "nothing to do: the tables are what the classes say\n"
 
     (project / "models.py").write_text(MODELS.format(field="amount"), encoding="utf-8")
     assert db("check", code=1).splitlines() == [
@@ -79,7 +76,6 @@ def test_from_nothing_to_a_renamed_column_and_back(project: Path, nitro_command:
         "column order.total belongs to no field",
         '`nitro db revision -m "..."` and `nitro db upgrade` mend it',
     ]
-    assert "--rename order.total:amount keeps its values" in db("revision", "-m", "Amount", code=1)
     assert db("revision", "-m", "Amount", "--rename", "order.total:amount").startswith(
         "column order.total is called amount\n"
     )
@@ -109,7 +105,7 @@ def test_the_application_may_be_named_in_each_way(project: Path, nitro_command: 
         "nitro: module models has no 'order'\n"
     )
     assert (
-        "defines nothing that is kept in sqlite:///other.db"
+        "nothing that json defines is kept in sqlite:///other.db"
         in nitro_command("db", "check", "--app", "json", "--url", "sqlite:///other.db", code=1).stderr
     )
 
@@ -132,6 +128,8 @@ def test_a_database_that_is_not_there_is_told_without_its_password(
 
 
 def test_a_wrong_word_is_told(directory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db", "init", "--directory", directory]) == 1
+    assert capsys.readouterr().err == f"nitro: {directory} has migrations already\n"
     with pytest.raises(SystemExit) as error:
         main(["db", "upgrad"])
     assert error.value.code == 2

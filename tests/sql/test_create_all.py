@@ -17,13 +17,11 @@ from nitro.backends.sql.database import Database, database
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Database]:
-    before = set(SQLModel.metadata.tables)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setattr(SQLModel, "metadata", sa.MetaData())
     made = database(f"sqlite:///{tmp_path / 'shop.db'}")
     yield made
     made.close()
-    for name in set(SQLModel.metadata.tables) - before:
-        SQLModel.metadata.remove(SQLModel.metadata.tables[name])
 
 
 def backend(store: Database) -> SQLModelBackend:
