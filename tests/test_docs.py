@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from sqlmodel import SQLModel
 
 import nitro
+from nitro import config, repository
+from nitro.backends.sql import tables
+from nitro.backends.sql.database import database
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -52,6 +57,22 @@ def run_session(session: doctest.DocTest) -> None:
         pytest.fail("".join(report), pytrace=False)
 
 
+@pytest.fixture
+def own_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever else runs may have tables of the same names, and a database in mind."""
+    monkeypatch.setattr(SQLModel, "metadata", sqlalchemy.MetaData())
+    monkeypatch.setattr(repository, "_shared", {})
+    monkeypatch.delenv("NITRO_SQL_URL", raising=False)
+    monkeypatch.setattr(config, "_explicit", {})
+    monkeypatch.setattr(config, "_current", None)
+    every = tables.entity_classes
+    others = set(every())
+    monkeypatch.setattr(tables, "entity_classes", lambda: [known for known in every() if known not in others])
+    yield
+    database().close()
+
+
+@pytest.mark.usefixtures("own_tables")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_the_examples_of_a_document_run(
     document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
