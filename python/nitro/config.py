@@ -90,7 +90,14 @@ def configure(**given: Unpack[_Given]) -> Settings:
                 explicit[name] = _READERS[name](value, f"{name}=")
         current = _read(explicit)
         _explicit, _current = explicit, current
-        return current
+    for listener in _listeners:
+        listener()
+    return current
+
+
+def on_change(listener: Callable[[], None]) -> None:
+    """Has a function called whenever `configure` was, for what depends on the settings."""
+    _listeners.append(listener)
 
 
 def settings() -> Settings:
@@ -185,6 +192,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
 }
 
 _changing = threading.Lock()
+_listeners: list[Callable[[], None]] = []
 _explicit: dict[str, Any] = {}
 _current: Settings | None = None
 

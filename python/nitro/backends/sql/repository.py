@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 from ... import _core, changes
 from ..._core import FieldRef
+from ...config import on_change
 from ...entity import Entity, identity, validate_changes
 from ...errors import ConstraintViolation, EntityNotFound, StaleEntityError, UniqueViolation
 from ...query import Page, Query
@@ -50,6 +52,15 @@ class SQLModelBackend(Repository):
         self._mappings: dict[type, tuple[Any, Mapping]] = {}
         self._statements: dict[type, Statements] = {}
         self._making = threading.RLock()
+        if url is None:
+            _configured.add(self)
+
+    def _forget(self) -> None:
+        """Another database is configured, from now on."""
+        with self._making:
+            self._database = None
+            self._mappings.clear()
+            self._statements.clear()
 
     @property
     def database(self) -> Database:
@@ -550,6 +561,16 @@ class SQLModelBackend(Repository):
             mapping.mismatch(error)
         reason = error.reason if isinstance(error, Clash) else str(error)
         raise ConstraintViolation(mapping.entity_class, "of a query", reason) from error
+
+
+#: The backends whose database is the one that is configured.
+_configured: weakref.WeakSet[SQLModelBackend] = weakref.WeakSet()
+
+
+@on_change
+def _follow() -> None:
+    for backend in list(_configured):
+        backend._forget()
 
 
 def _distinct(entities: Iterable[Entity]) -> list[Entity]:

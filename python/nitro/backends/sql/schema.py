@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 #: The column with the version of a record. No field can have this name.
 VERSION = "_version"
+
+#: Bytes of the longest name of an index, less its prefix.
+_LONGEST = 60
 
 _making = threading.RLock()
 
@@ -117,8 +121,17 @@ def _column(entity_class: type[Entity], column: FieldColumn, is_key: bool) -> sa
 
 def _add_index(table: sa.Table, parts: list[tuple[str, bool]], unique: bool) -> None:
     names = "_".join(part for part, _ in parts)
+    rest = shortened(f"{table.name}_{names}")
     if unique and not any(down for _, down in parts):
-        table.append_constraint(sa.UniqueConstraint(*(part for part, _ in parts), name=f"uq_{table.name}_{names}"))
+        table.append_constraint(sa.UniqueConstraint(*(part for part, _ in parts), name=f"uq_{rest}"))
         return
     expressions = [table.columns[part].desc() if down else table.columns[part] for part, down in parts]
-    sa.Index(f"ix_{table.name}_{names}", *expressions, unique=unique)
+    sa.Index(f"ix_{rest}", *expressions, unique=unique)
+
+
+def shortened(name: str) -> str:
+    """A name that fits, with three characters before it, into the 63 bytes that PostgreSQL allows."""
+    if len(name.encode()) <= _LONGEST:
+        return name
+    kept = name.encode()[: _LONGEST - 9].decode(errors="ignore")
+    return f"{kept}_{zlib.crc32(name.encode()):08x}"
