@@ -29,7 +29,7 @@ RUST := Cargo.toml $(wildcard Cargo.lock build.rs) $(shell find rust -name '*.rs
 TARGET = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 WHEELS := target/wheels
 
-.PHONY: help run test test-public test-all-pythons bench bench-store wheel check asan soak format clean
+.PHONY: help run test test-public test-all-pythons bench bench-store bench-sql wheel check asan soak format clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 @\2/p' Makefile | column -t -s @
@@ -74,6 +74,9 @@ bench: $(BUILT) ## Measure Nitro beside its peers, in one table
 
 bench-store: $(BUILT) ## Measure the memory store beside its peers, up to a million entities
 	$(VENV_PYTHON) -m benches.store $(BENCH)
+
+bench-sql: $(BUILT) ## Measure entities in SQLite and PostgreSQL beside raw drivers and other mappers
+	$(VENV_PYTHON) -m benches.sql $(BENCH)
 
 check: $(BUILT) ## Lint, format check, types, layers and the stub of the extension
 	$(BIN)/ruff check

@@ -186,8 +186,8 @@ def _processor() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
-def _versions() -> Iterator[str]:
-    for distribution in DISTRIBUTIONS:
+def _versions(distributions: Iterable[str]) -> Iterator[str]:
+    for distribution in distributions:
         try:
             yield f"{distribution} {version(distribution)}"
         except PackageNotFoundError:
@@ -196,7 +196,7 @@ def _versions() -> Iterator[str]:
             yield f"{distribution} not installed"
 
 
-def circumstances() -> str:
+def circumstances(distributions: Iterable[str] = DISTRIBUTIONS) -> str:
     layout = os.environ.get("NITRO_LAYOUT", "not set")
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return "\n".join(
@@ -204,7 +204,7 @@ def circumstances() -> str:
             f"- Processor: {_processor()}, {os.cpu_count()} logical",
             f"- System: {platform.platform()}",
             f"- Python: {python}, {platform.python_compiler()}",
-            f"- Versions: {', '.join(_versions())}",
+            f"- Versions: {', '.join(_versions(distributions))}",
             f"- `NITRO_LAYOUT`: {layout}",
         )
     )
