@@ -1,0 +1,423 @@
+"""How many statements each operation takes, and how often it waits for the server: exact numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from wire import Wire, wire_to
+
+from nitro import Entity, Field, SQLModelBackend, StaleEntityError, UniqueViolation
+from nitro.backends.sql.schema import table_of
+
+#: A driver prepares what it has seen so often; what comes then is counted.
+OFTEN = 7
+
+#: How many entities are saved at once.
+MANY = 20
+COPIED = 150
+
+
+class Shop:
+    """Entities in one database, and what they cause there."""
+
+    def __init__(self, url: str) -> None:
+        class Order(Entity, backend=SQLModelBackend(url)):
+            __tablename__ = "counted_order"
+
+            customer: str = Field(index=True)
+            total: float = 0.0
+            number: int | None = Field(None, unique=True)
+
+        class Numbered(Entity, backend=SQLModelBackend(url)):
+            __tablename__ = "counted_numbered"
+
+            id: int | None = None
+            text: str = ""
+
+        self.Order: Any = Order
+        self.Numbered: Any = Numbered
+        self.database = Order._persistence_backend_class.database
+        self._numbers = count(1)
+        for entity_class in (Order, Numbered):
+            table = table_of(entity_class)
+            table.drop(self.database.engine, checkfirst=True)
+            table.create(self.database.engine)
+        Order.save_all(self.new_ones(MANY))
+
+    def new(self) -> Any:
+        return self.Order(customer="Ann", total=1, number=next(self._numbers))
+
+    def new_ones(self, many: int) -> list[Any]:
+        return [self.new() for _ in range(many)]
+
+    def stored(self) -> Any:
+        return self.new().save()
+
+    def changed(self) -> Any:
+        order = self.stored()
+        order.total += 1
+        return order
+
+    def several_changed(self) -> list[Any]:
+        orders = self.Order.save_all(self.new_ones(MANY))
+        for order in orders:
+            order.total += 1
+        return orders
+
+    def stale(self) -> Any:
+        order = self.changed()
+        other = self.Order.get(order.id)
+        other.total = 0
+        other.save()
+        return order
+
+    def taken(self) -> Any:
+        return self.Order(customer="Bob", number=self.stored().number)
+
+    def for_bob(self) -> Any:
+        self.Order(customer="Bob", number=next(self._numbers)).save()
+        return self.Order.where(customer="Bob")
+
+    def cursor(self) -> str:
+        cursor: str = self.Order.where().order_by("total").page(limit=5).next_cursor
+        return cursor
+
+    @contextmanager
+    def counted(self) -> Iterator[tuple[list[str], Callable[[], int]]]:
+        """(statements so far, how often somebody waited so far), of what happens inside."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.database.close()
+
+
+class SqliteShop(Shop):
+    @contextmanager
+    def counted(self) -> Iterator[tuple[list[str], Callable[[], int]]]:
+        connection: sqlite3.Connection = self.database._pool.take()
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
+        self.database._pool.give(connection)
+        try:
+            yield statements, lambda: len(statements)
+        finally:
+            connection.set_trace_callback(None)
+        # Nothing went over another one.
+        assert self.database.gauges.open == 1
+
+
+class PostgresShop(Shop):
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        super().__init__(wire.url)
+
+    @contextmanager
+    def counted(self) -> Iterator[tuple[list[str], Callable[[], int]]]:
+        self.wire.forget()
+        yield self.wire.statements, lambda: self.wire.round_trips
+
+
+@pytest.fixture(scope="module")
+def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    path: Path = tmp_path_factory.mktemp("round_trips") / "shop.db"
+    shop = SqliteShop(f"sqlite:///{path}")
+    yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="module")
+def postgres_shop() -> Iterator[Shop]:
+    server = os.environ.get("NITRO_TEST_PG_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+    name = f"round_trips_{os.getpid()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            with wire_to(server.rpartition("/")[0] + f"/{name}") as wire:
+                shop = PostgresShop(wire)
+                yield shop
+                shop.close()
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation, and what it takes.
+
+    Attributes:
+        arrange: What has to be there before, which is not counted.
+        act: The operation, which is given what was arranged.
+        async_act: Its asynchronous twin; None where it has none.
+        statements: On both databases; (on SQLite, on PostgreSQL) where they differ.
+        round_trips: On PostgreSQL, when everything has been prepared.
+    """
+
+    title: str
+    arrange: Callable[[Shop], Any]
+    act: Callable[[Shop, Any], Any]
+    async_act: Callable[[Shop, Any], Awaitable[Any]] | None
+    statements: int | tuple[int, int]
+    round_trips: int
+
+
+def nothing(_: Shop) -> None:
+    pass
+
+
+def refused(act: Callable[[], Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        act()
+
+
+async def arefused(act: Awaitable[Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await act
+
+
+def with_lock(shop: Shop, order: Any) -> None:
+    with shop.Order._persistence_backend_class.locked(shop.Order, order.id):
+        pass
+
+
+CASES = [
+    Case("insert", Shop.new, lambda _, order: order.save(), lambda _, order: order.asave(), 1, 1),
+    Case(
+        "insert, the database gives the key",
+        lambda shop: shop.Numbered(),
+        lambda _, numbered: numbered.save(),
+        lambda _, numbered: numbered.asave(),
+        1,
+        1,
+    ),
+    Case(
+        "insert, refused: who has the value is asked",
+        Shop.taken,
+        lambda _, order: refused(order.save, UniqueViolation),
+        lambda _, order: arefused(order.asave(), UniqueViolation),
+        2,
+        2,
+    ),
+    Case("save of a change", Shop.changed, lambda _, order: order.save(), lambda _, order: order.asave(), 1, 1),
+    Case("save without a change", Shop.stored, lambda _, order: order.save(), lambda _, order: order.asave(), 0, 0),
+    Case(
+        "save, stale: the stored version is asked",
+        Shop.stale,
+        lambda _, order: refused(order.save, StaleEntityError),
+        lambda _, order: arefused(order.asave(), StaleEntityError),
+        2,
+        2,
+    ),
+    Case("delete", Shop.stored, lambda _, order: order.delete(), lambda _, order: order.adelete(), 1, 1),
+    Case(
+        "delete, stale: the stored version is asked",
+        Shop.stale,
+        lambda _, order: refused(order.delete, StaleEntityError),
+        lambda _, order: arefused(order.adelete(), StaleEntityError),
+        2,
+        2,
+    ),
+    Case("refresh", Shop.stored, lambda _, order: order.refresh(), lambda _, order: order.arefresh(), 1, 1),
+    Case(
+        "get",
+        Shop.stored,
+        lambda shop, order: shop.Order.get(order.id),
+        lambda shop, order: shop.Order.aget(order.id),
+        1,
+        1,
+    ),
+    Case(
+        "get_or_none of nobody",
+        nothing,
+        lambda shop, _: shop.Order.get_or_none("nobody"),
+        lambda shop, _: shop.Order.aget_or_none("nobody"),
+        1,
+        1,
+    ),
+    Case(
+        "get_many",
+        lambda shop: [order.id for order in shop.Order.where().limit(MANY)],
+        lambda shop, keys: shop.Order.get_many(keys),
+        lambda shop, keys: shop.Order.aget_many(keys),
+        1,
+        1,
+    ),
+    Case("all", nothing, lambda shop, _: shop.Order.all(), lambda shop, _: shop.Order.aall(), 1, 1),
+    Case(
+        "query",
+        nothing,
+        lambda shop, _: shop.Order.where(customer="Ann").order_by("-total").limit(5).all(),
+        lambda shop, _: shop.Order.where(customer="Ann").order_by("-total").limit(5).aall(),
+        1,
+        1,
+    ),
+    Case(
+        "first",
+        nothing,
+        lambda shop, _: shop.Order.where(customer="Ann").first(),
+        lambda shop, _: shop.Order.where(customer="Ann").afirst(),
+        1,
+        1,
+    ),
+    Case(
+        "one",
+        lambda shop: shop.stored().id,
+        lambda shop, key: shop.Order.where(id=key).one(),
+        lambda shop, key: shop.Order.where(id=key).aone(),
+        1,
+        1,
+    ),
+    Case(
+        "exists",
+        nothing,
+        lambda shop, _: shop.Order.where(customer="Ann").exists(),
+        lambda shop, _: shop.Order.where(customer="Ann").aexists(),
+        1,
+        1,
+    ),
+    Case(
+        "count",
+        nothing,
+        lambda shop, _: shop.Order.where(customer="Ann").count(),
+        lambda shop, _: shop.Order.where(customer="Ann").acount(),
+        1,
+        1,
+    ),
+    Case(
+        "sum",
+        nothing,
+        lambda shop, _: shop.Order.where(customer="Ann").sum("total"),
+        lambda shop, _: shop.Order.where(customer="Ann").asum("total"),
+        1,
+        1,
+    ),
+    Case(
+        "group_by",
+        nothing,
+        lambda shop, _: shop.Order.where().group_by("customer").count(),
+        lambda shop, _: shop.Order.where().group_by("customer").acount(),
+        1,
+        1,
+    ),
+    Case(
+        "page",
+        Shop.cursor,
+        lambda shop, after: shop.Order.where().order_by("total").page(limit=5, after=after),
+        lambda shop, after: shop.Order.where().order_by("total").apage(limit=5, after=after),
+        1,
+        1,
+    ),
+    Case(
+        "page, all of them counted",
+        Shop.cursor,
+        lambda shop, after: shop.Order.where().order_by("total").page(limit=5, after=after, total=True),
+        lambda shop, after: shop.Order.where().order_by("total").apage(limit=5, after=after, total=True),
+        2,
+        2,
+    ),
+    Case(
+        "update by query",
+        Shop.for_bob,
+        lambda _, query: query.update(total=2.0),
+        lambda _, query: query.aupdate(total=2.0),
+        1,
+        1,
+    ),
+    Case("delete by query", Shop.for_bob, lambda _, query: query.delete(), lambda _, query: query.adelete(), 1, 1),
+    # A transaction is begun and committed; what is inserted goes at once, as does its COPY, which is announced.
+    Case(
+        "save_all of new ones",
+        lambda shop: shop.new_ones(MANY),
+        lambda shop, orders: shop.Order.save_all(orders),
+        lambda shop, orders: shop.Order.asave_all(orders),
+        MANY + 2,
+        3,
+    ),
+    Case(
+        "save_all of many new ones",
+        lambda shop: shop.new_ones(COPIED),
+        lambda shop, orders: shop.Order.save_all(orders),
+        lambda shop, orders: shop.Order.asave_all(orders),
+        (COPIED + 2, 3),
+        4,
+    ),
+    Case(
+        "save_all of changes",
+        Shop.several_changed,
+        lambda shop, orders: shop.Order.save_all(orders),
+        lambda shop, orders: shop.Order.asave_all(orders),
+        MANY + 2,
+        MANY + 2,
+    ),
+    Case("locked", Shop.stored, with_lock, None, 3, 3),
+]
+
+
+@pytest.fixture(params=["sqlite_shop", "postgres_shop"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    shop: Shop = request.getfixturevalue(request.param)
+    return shop
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_an_operation_takes_as_many_statements_as_recorded(shop: Shop, case: Case) -> None:
+    for _ in range(OFTEN):
+        case.act(shop, case.arrange(shop))
+    subject = case.arrange(shop)
+    with shop.counted() as (statements, round_trips):
+        case.act(shop, subject)
+        counted = (list(statements), round_trips())
+    check(shop, case, *counted)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.async_act], ids=lambda case: case.title)
+def test_its_twin_takes_as_many(shop: Shop, case: Case) -> None:
+    act = case.async_act
+    assert act is not None, "only such cases are asked for"
+    with asyncio.Runner() as loop:
+
+        async def awaited(subject: Any) -> Any:
+            return await act(shop, subject)
+
+        for _ in range(OFTEN):
+            loop.run(awaited(case.arrange(shop)))
+        subject = case.arrange(shop)
+        with shop.counted() as (statements, round_trips):
+            loop.run(awaited(subject))
+            counted = (list(statements), round_trips())
+        shop.close()
+    check(shop, case, *counted)
+
+
+def check(shop: Shop, case: Case, statements: list[str], round_trips: int) -> None:
+    expected = case.statements if isinstance(case.statements, tuple) else (case.statements, case.statements)
+    if isinstance(shop, SqliteShop):
+        assert len(statements) == expected[0], statements
+    else:
+        assert (len(statements), round_trips) == (expected[1], case.round_trips), statements
+
+
+def test_preparing_a_statement_takes_one_round_trip_once(postgres_shop: Shop) -> None:
+    postgres_shop.close()
+    with postgres_shop.counted() as (statements, round_trips):
+        for _ in range(20):
+            postgres_shop.Order.get_or_none("nobody")
+        assert (len(statements), round_trips()) == (20, 21)
+
+
+def test_connecting_takes_no_statement(postgres_shop: Shop) -> None:
+    assert isinstance(postgres_shop, PostgresShop)
+    postgres_shop.close()
+    before = postgres_shop.wire.connections
+    with postgres_shop.counted() as (statements, _):
+        postgres_shop.Order.get_or_none("nobody")
+        assert (len(statements), postgres_shop.wire.connections) == (1, before + 1)
