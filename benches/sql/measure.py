@@ -4,7 +4,6 @@ import asyncio
 import gc
 import inspect
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -97,13 +96,13 @@ def _run_of(
     function = getattr(peer, operation.method)
     asked = _asked(operation.asks, peer, place, questions, new)
     if not inspect.iscoroutinefunction(function):
-        return lambda times: _timed(function, list(islice(asked, times)))
+        return lambda times: _timed(place, function, list(islice(asked, times)))
 
     async def timed(batch: list[Any]) -> float:
-        begin = time.perf_counter()
+        begin = place.clock()
         for question in batch:
             await function(question)
-        return time.perf_counter() - begin
+        return place.clock() - begin
 
     return lambda times: loop.run(timed(list(islice(asked, times))))
 
@@ -129,11 +128,12 @@ def _asked(asks: str, peer: Peer, place: Place, questions: Questions, new: list[
     yield from cycle(getattr(questions, asks))
 
 
-def _timed(function: Callable[[Any], Any], batch: list[Any]) -> float:
-    begin = time.perf_counter()
+def _timed(place: Place, function: Callable[[Any], Any], batch: list[Any]) -> float:
+    clock = place.clock
+    begin = clock()
     for question in batch:
         function(question)
-    return time.perf_counter() - begin
+    return clock() - begin
 
 
 def _in_turn(runs: dict[str, Run], *, rounds: int, alone: bool) -> Samples:

@@ -4,32 +4,37 @@ SQLite is a file for each peer, in WAL mode with synchronous=NORMAL; PostgreSQL 
 synchronous_commit=off, and a table for each peer. Nobody waits for a disk, so what is measured is the way there.
 """
 
-import os
 import sqlite3
 import tempfile
+import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
 from sqlalchemy.engine import URL, make_url
 
+from nitro.testing import servers
+
 from .orders import NEW
 
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
-
-#: Where a PostgreSQL server is, if not where one usually is.
-SERVER = "NITRO_BENCH_PG_URL"
 
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")
 
 
 class Place(ABC):
-    """A database for one run."""
+    """A database for one run.
+
+    Attributes:
+        kind: Which database it is.
+        clock: What a time is measured by, in seconds.
+    """
 
     kind: str
+    clock: Callable[[], float]
 
     @abstractmethod
     def url(self, table: str) -> URL:
@@ -46,6 +51,8 @@ class Place(ABC):
 
 class SqlitePlace(Place):
     kind = SQLITE
+    # All of it is done in this process: what others do on the machine in between does not count.
+    clock = staticmethod(time.process_time)
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -68,6 +75,8 @@ class SqlitePlace(Place):
 
 class PostgresPlace(Place):
     kind = POSTGRES
+    # What the server does counts as well.
+    clock = staticmethod(time.perf_counter)
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -105,20 +114,24 @@ def sqlite() -> Generator[Place]:
 
 @contextmanager
 def postgres() -> Generator[Place]:
-    """A database on a server of PostgreSQL."""
-    server = make_url(os.environ.get(SERVER, "postgresql://postgres@127.0.0.1:5432/postgres"))
+    """A database on a server of PostgreSQL, where everybody's texts are in the order of their code points."""
     name = f"nitro_bench_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(address(server), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+    with servers.postgres() as server, psycopg.connect(server.url, autocommit=True) as connection:
+
+        def run(statement: str) -> None:
+            connection.execute(statement.encode())
+
+        provider = "LOCALE_PROVIDER libc" if connection.info.server_version >= 150000 else ""
+        run(f"CREATE DATABASE {name} TEMPLATE template0 {provider} LC_COLLATE 'C' LC_CTYPE 'C'")
         try:
-            connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
-            place = PostgresPlace(server.set(database=name))
+            run(f"ALTER DATABASE {name} SET synchronous_commit = off")
+            place = PostgresPlace(make_url(server.url).set(database=name))
             try:
                 yield place
             finally:
                 place.close()
         finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 PLACES = {SQLITE: sqlite, POSTGRES: postgres}
