@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from wire import Wire, wire_to
 
 from nitro import Entity, Field, SQLModelBackend, StaleEntityError, UniqueViolation
+from nitro.backends.sql.database import forget
 from nitro.backends.sql.schema import table_of
+from nitro.testing.servers import PostgresServer
 
 #: A driver prepares what it has seen so often; what comes then is counted.
 OFTEN = 7
@@ -130,24 +130,17 @@ class PostgresShop(Shop):
 @pytest.fixture(scope="module")
 def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     path: Path = tmp_path_factory.mktemp("round_trips") / "shop.db"
-    shop = SqliteShop(f"sqlite:///{path}")
-    yield shop
-    shop.close()
+    url = f"sqlite:///{path}"
+    yield SqliteShop(url)
+    forget(url)
 
 
 @pytest.fixture(scope="module")
-def postgres_shop() -> Iterator[Shop]:
-    server = os.environ.get("NITRO_TEST_PG_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-    name = f"round_trips_{os.getpid()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            with wire_to(server.rpartition("/")[0] + f"/{name}") as wire:
-                shop = PostgresShop(wire)
-                yield shop
-                shop.close()
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+def postgres_shop(postgres_server: PostgresServer) -> Iterator[Shop]:
+    with postgres_server.database() as url, wire_to(url) as wire:
+        shop = PostgresShop(wire)
+        yield shop
+        forget(wire.url)
 
 
 @dataclass(frozen=True)
@@ -184,6 +177,10 @@ async def arefused(act: Awaitable[Any], error: type[Exception]) -> None:
         await act
 
 
+async def listed(query: Any) -> list[Any]:
+    return [order async for order in query]
+
+
 def with_lock(shop: Shop, order: Any) -> None:
     with shop.Order._persistence_backend_class.locked(shop.Order, order.id):
         pass
@@ -208,6 +205,7 @@ CASES = [
         2,
     ),
     Case("save of a change", Shop.changed, lambda _, order: order.save(), lambda _, order: order.asave(), 1, 1),
+    Case("upsert", Shop.changed, lambda _, order: order.upsert(), lambda _, order: order.aupsert(), 1, 1),
     Case("save without a change", Shop.stored, lambda _, order: order.save(), lambda _, order: order.asave(), 0, 0),
     Case(
         "save, stale: the stored version is asked",
@@ -252,6 +250,7 @@ CASES = [
         1,
     ),
     Case("all", nothing, lambda shop, _: shop.Order.all(), lambda shop, _: shop.Order.aall(), 1, 1),
+    Case("loop", nothing, lambda shop, _: list(shop.Order.where()), lambda shop, _: listed(shop.Order.where()), 1, 1),
     Case(
         "query",
         nothing,
