@@ -6,11 +6,11 @@ import asyncio
 import logging
 import select
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -24,9 +24,12 @@ from ...config import Settings
 from ...errors import WriteConflict
 from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import AsyncPool, Gauges, Pool
+from .prepared import Prepared
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
 
 _log = logging.getLogger("nitro.sql")
 
@@ -38,10 +41,11 @@ _ERRORS = (psycopg.Error, UnicodeError)
 class _Held:
     """A connection, and how to see whether the server has hung up."""
 
-    __slots__ = ("connection", "poll")
+    __slots__ = ("connection", "poll", "prepared")
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+        self.prepared = Prepared(connection)
         self.poll = select.poll()
         self.poll.register(connection.pgconn.socket, select.POLLIN | select.POLLHUP)
 
@@ -109,16 +113,16 @@ class PostgresDatabase(Database):
 
     # --- Statements ---
 
-    def _run(self, held: _Held, sql: str, parameters: Parameters) -> Any:
+    def _run(self, held: _Held, read: Callable[[Any], T], sql: str, parameters: Parameters) -> T:
         if self.settings.sql_echo:
             _log.info("%s %r", sql, parameters)
-        return held.connection.execute(sql, parameters)
+        return held.prepared.run(read, sql, parameters)
 
     def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
         held = self._held.get()
         taken = self._pool.take() if held is None else held
         try:
-            return self._run(taken, sql, parameters).fetchone()
+            return self._run(taken, taken.prepared.one, sql, parameters)
         except _ERRORS as error:
             self._failed(error, taken, write=held is not None)
         finally:
@@ -129,7 +133,7 @@ class PostgresDatabase(Database):
         held = self._held.get()
         taken = self._pool.take() if held is None else held
         try:
-            return self._run(taken, sql, parameters).fetchall()
+            return self._run(taken, taken.prepared.every, sql, parameters)
         except _ERRORS as error:
             self._failed(error, taken, write=write)
         finally:
@@ -140,7 +144,7 @@ class PostgresDatabase(Database):
         held = self._held.get()
         taken = self._pool.take() if held is None else held
         try:
-            return self._run(taken, sql, parameters).rowcount
+            return self._run(taken, taken.prepared.rowcount, sql, parameters)
         except _ERRORS as error:
             self._failed(error, taken, write=held is None)
         finally:
@@ -198,17 +202,17 @@ class PostgresDatabase(Database):
         token = self._held.set(taken)
         try:
             try:
-                taken.connection.execute("BEGIN")
+                taken.prepared.command(b"BEGIN")
             except psycopg.Error as error:
                 self._failed(error, taken, write=False)
             try:
                 yield
             except BaseException:
                 if not taken.connection.closed:
-                    taken.connection.rollback()
+                    taken.prepared.command(b"ROLLBACK")
                 raise
             try:
-                taken.connection.execute("COMMIT")
+                taken.prepared.command(b"COMMIT")
             except _ERRORS as error:
                 self._failed(error, taken, write=True)
         finally:
@@ -240,16 +244,16 @@ class PostgresDatabase(Database):
             self._loops[id(loop)] = loop, pool
             return pool
 
-    async def _arun(self, held: _Held, sql: str, parameters: Parameters) -> Any:
+    async def _arun(self, held: _Held, read: Callable[[Any], T], sql: str, parameters: Parameters) -> T:
         if self.settings.sql_echo:
             _log.info("%s %r", sql, parameters)
-        return await held.connection.execute(sql, parameters)
+        return await held.prepared.arun(read, sql, parameters)
 
     async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
         held, pool = self._async_held.get(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
-            return await (await self._arun(taken, sql, parameters)).fetchone()
+            return await self._arun(taken, taken.prepared.one, sql, parameters)
         except _ERRORS as error:
             self._failed(error, taken, write=held is not None)
         finally:
@@ -260,7 +264,7 @@ class PostgresDatabase(Database):
         held, pool = self._async_held.get(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
-            return await (await self._arun(taken, sql, parameters)).fetchall()
+            return await self._arun(taken, taken.prepared.every, sql, parameters)
         except _ERRORS as error:
             self._failed(error, taken, write=write)
         finally:
@@ -271,7 +275,7 @@ class PostgresDatabase(Database):
         held, pool = self._async_held.get(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
-            return (await self._arun(taken, sql, parameters)).rowcount
+            return await self._arun(taken, taken.prepared.rowcount, sql, parameters)
         except _ERRORS as error:
             self._failed(error, taken, write=held is None)
         finally:
@@ -335,17 +339,17 @@ class PostgresDatabase(Database):
         token = self._async_held.set(taken)
         try:
             try:
-                await taken.connection.execute("BEGIN")
+                await taken.prepared.acommand(b"BEGIN")
             except psycopg.Error as error:
                 self._failed(error, taken, write=False)
             try:
                 yield
             except BaseException:
                 if not taken.connection.closed:
-                    await taken.connection.rollback()
+                    await taken.prepared.acommand(b"ROLLBACK")
                 raise
             try:
-                await taken.connection.execute("COMMIT")
+                await taken.prepared.acommand(b"COMMIT")
             except _ERRORS as error:
                 self._failed(error, taken, write=True)
         finally:
