@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -85,7 +85,7 @@ class Database(ABC):
         """Writes, and tells how many rows that changed."""
 
     @abstractmethod
-    def execute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         """Writes once for each row of parameters: all of it, or nothing."""
 
     @abstractmethod
@@ -112,7 +112,7 @@ class Database(ABC):
         """`execute`, for async code."""
 
     @abstractmethod
-    async def aexecute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+    async def aexecute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         """`execute_many`, for async code."""
 
     @abstractmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import sqlalchemy as sa
@@ -229,10 +230,17 @@ class Mapping:
             return self.numbered_sql, [by_name[name] for name in self.numbered_order], True
         return self.insert_sql, row, False
 
-    def insert_all(self, entities: list[Entity]) -> tuple[str, list[list[Any]], bool]:
-        """The statement that stores many new entities, its rows of parameters, and whether it is a COPY."""
-        rows = [self.row_of(entity) for entity in entities]
-        copied = self.database.dialect.name == "postgresql" and len(rows) >= COPY_FROM
+    def insert_all(self, entities: list[Entity]) -> tuple[str, Iterable[list[Any]], bool]:
+        """The statement that stores many new entities, its rows of parameters, and whether it is a COPY.
+
+        A row is made when it is asked for, which may raise `Refused`: `row_of` then says more.
+        """
+        rows: Iterable[list[Any]]
+        if self._rows is not None:
+            rows = map(self._rows.row, entities, repeat(FIRST if self.versioned else None))
+        else:
+            rows = map(self.row_of, entities)
+        copied = self.database.dialect.name == "postgresql" and len(entities) >= COPY_FROM
         return (self.copy_sql if copied else self.insert_sql), rows, copied
 
     def number(self, entity: Entity, rows: list[Row]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import select
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -151,7 +151,7 @@ class PostgresDatabase(Database):
             if held is None:
                 self._give(self._pool, taken)
 
-    def execute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         with self.transaction():
             held = self._held.get()
             assert held is not None, "a transaction has a connection"
@@ -161,7 +161,7 @@ class PostgresDatabase(Database):
             except _ERRORS as error:
                 self._failed(error, held, write=False)
 
-    def copy(self, sql: str, rows: Sequence[Parameters]) -> None:
+    def copy(self, sql: str, rows: Iterable[Parameters]) -> None:
         """Writes rows by COPY: all of them, or none."""
         with self.transaction():
             held = self._held.get()
@@ -282,7 +282,7 @@ class PostgresDatabase(Database):
             if held is None:
                 self._give(pool, taken)
 
-    async def aexecute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+    async def aexecute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         async with self.atransaction():
             held = self._async_held.get()
             assert held is not None, "a transaction has a connection"
@@ -292,7 +292,7 @@ class PostgresDatabase(Database):
             except _ERRORS as error:
                 self._failed(error, held, write=False)
 
-    async def acopy(self, sql: str, rows: Sequence[Parameters]) -> None:
+    async def acopy(self, sql: str, rows: Iterable[Parameters]) -> None:
         """`copy`, for async code."""
         async with self.atransaction():
             held = self._async_held.get()

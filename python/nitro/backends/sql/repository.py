@@ -250,7 +250,7 @@ class SQLModelBackend(Repository):
     def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         """Stores many entities: all of them, or none."""
         listed = _distinct(entities)
-        done: list[tuple[Entity, int]] = []
+        done: list[tuple[list[Entity], int]] = []
         with self.database.transaction():
             for mapping, members in self._batches(listed, ttl):
                 if len(members) == 1:
@@ -262,13 +262,18 @@ class SQLModelBackend(Repository):
                         mapping.database.copy(sql, rows)  # type: ignore[attr-defined]
                     else:
                         mapping.database.execute_many(sql, rows)
+                except Refused:
+                    for entity in members:
+                        mapping.row_of(entity)
+                    raise
                 except _REFUSALS as error:
                     self._refused_among(mapping, members, error)
-                done += [(entity, FIRST) for entity in members]
-        for entity, version in done:
-            _core.accept_changes(entity, version)
+                done.append((members, FIRST))
+        for members, version in done:
+            for entity in members:
+                _core.accept_changes(entity, version)
 
-    def _save_in(self, mapping: Mapping, entity: Entity, ttl: Ttl, done: list[tuple[Entity, int]]) -> None:
+    def _save_in(self, mapping: Mapping, entity: Entity, ttl: Ttl, done: list[tuple[list[Entity], int]]) -> None:
         """Stores one of many; that it is stored is told to the entity when all are."""
         saving = self._saving(mapping, entity, ttl)
         if saving is None:
@@ -282,12 +287,12 @@ class SQLModelBackend(Repository):
                 self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, (mapping.key_in(key),)))
         except _REFUSALS as error:
             self._refused(mapping, entity, error, None)
-        done.append((entity, version))
+        done.append(([entity], version))
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         """`save_all`, for async code."""
         listed = _distinct(entities)
-        done: list[tuple[Entity, int]] = []
+        done: list[tuple[list[Entity], int]] = []
         async with self.database.atransaction():
             for mapping, members in self._batches(listed, ttl):
                 store = mapping.database
@@ -304,7 +309,7 @@ class SQLModelBackend(Repository):
                             self._stale(mapping, members[0], key, found)
                     except _REFUSALS as error:
                         self._refused(mapping, members[0], error, None)
-                    done.append((members[0], version))
+                    done.append((members, version))
                     continue
                 sql, rows, copied = mapping.insert_all(members)
                 try:
@@ -312,22 +317,31 @@ class SQLModelBackend(Repository):
                         await store.acopy(sql, rows)  # type: ignore[attr-defined]
                     else:
                         await store.aexecute_many(sql, rows)
+                except Refused:
+                    for entity in members:
+                        mapping.row_of(entity)
+                    raise
                 except _REFUSALS as error:
                     self._refused_among(mapping, members, error)
-                done += [(entity, FIRST) for entity in members]
-        for entity, version in done:
-            _core.accept_changes(entity, version)
+                done.append((members, FIRST))
+        for members, version in done:
+            for entity in members:
+                _core.accept_changes(entity, version)
 
     def _batches(self, entities: list[Entity], ttl: Ttl) -> Iterator[tuple[Mapping, list[Entity]]]:
         """New entities of one class that follow one another, together; every other one by itself."""
         batch: list[Entity] = []
+        mapping: Mapping | None = None
         for entity in entities:
-            mapping = self._mapping(type(entity))
-            alone = bool(_core.version(entity)) or (mapping.numbered and identity(entity) is None)
-            if batch and (alone or type(entity) is not type(batch[0])):
-                yield self._mapping(type(batch[0])), batch
-                batch = []
-            if alone:
+            if mapping is None or type(entity) is not mapping.entity_class:
+                if mapping is not None and batch:
+                    yield mapping, batch
+                    batch = []
+                mapping = self._mapping(type(entity))
+            if _core.version(entity) or (mapping.numbered and identity(entity) is None):
+                if batch:
+                    yield mapping, batch
+                    batch = []
                 yield mapping, [entity]
                 continue
             if not batch and (ttl is not ... or mapping.entity_class.__nitro_ttl__ is not None):
@@ -335,8 +349,8 @@ class SQLModelBackend(Repository):
             if _core.is_changed(entity):
                 validate_changes(entity)
             batch.append(entity)
-        if batch:
-            yield self._mapping(type(batch[0])), batch
+        if mapping is not None and batch:
+            yield mapping, batch
 
     # --- Queries ---
 
@@ -574,4 +588,7 @@ def _follow() -> None:
 
 
 def _distinct(entities: Iterable[Entity]) -> list[Entity]:
-    return list({id(entity): entity for entity in entities}.values())
+    listed = list(entities)
+    if len(set(map(id, listed))) == len(listed):
+        return listed
+    return list({id(entity): entity for entity in listed}.values())

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import re
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar, Token
@@ -121,7 +121,7 @@ class SqliteDatabase(Database):
             if held is None:
                 self._pool.give(connection)
 
-    def execute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         with self.transaction():
             connection = self._held.get()
             assert connection is not None, "a transaction has a connection"
@@ -238,7 +238,7 @@ class SqliteDatabase(Database):
     async def aexecute(self, sql: str, parameters: Parameters) -> int:
         return await self._on_connection(self.execute, sql, parameters)
 
-    async def aexecute_many(self, sql: str, rows: Sequence[Parameters]) -> None:
+    async def aexecute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         async with self.atransaction():
             await self._in_thread(self.execute_many, sql, rows)
 

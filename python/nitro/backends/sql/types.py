@@ -437,7 +437,8 @@ _PLAIN: dict[str, dict[str, tuple[Codec | None, Codec | None]]] = {
         "text": (_text_in, None),
         "integer": (_integer_in, None),
         "float": (_float_in, None),
-        "boolean": (None, bool),
+        # sqlite3 asks for an adapter of whatever is not exactly an int, and a bool is not.
+        "boolean": (int, bool),
         "date": (datetime.date.isoformat, datetime.date.fromisoformat),
         "naive": (_naive_text_in, datetime.datetime.fromisoformat),
         "time": (_time_text_in, datetime.time.fromisoformat),
