@@ -464,6 +464,7 @@ impl Condition {
             "gt" => format!("{} > {}", shown[0], shown[1]),
             "ge" => format!("{} >= {}", shown[0], shown[1]),
             "in" => format!("{}.in_({})", shown[0], shown[1]),
+            "sql" => operands.get_item(0)?.str()?.to_string(),
             other => format!("{}.{other}({})", shown[0], shown[1..].join(", ")),
         })
     }
@@ -486,7 +487,7 @@ pub fn condition<'py>(
     operands: Bound<'py, PyTuple>,
     class: Bound<'py, PyType>,
 ) -> PyResult<Bound<'py, Condition>> {
-    const OPERATORS: [&str; 16] = [
+    const OPERATORS: [&str; 17] = [
         "eq",
         "ne",
         "lt",
@@ -503,6 +504,8 @@ pub fn condition<'py>(
         "and",
         "or",
         "not",
+        // A clause of SQLAlchemy's, which only a database can answer.
+        "sql",
     ];
     let known = OPERATORS.iter().find(|known| **known == operator);
     let known = known.ok_or_else(|| PyTypeError::new_err(format!("no such operator: {operator:?}")))?;

@@ -637,6 +637,12 @@ impl Filter {
             "and" => Self::All(parts()?),
             "or" => Self::Any(parts()?),
             "not" => Self::Not(Box::new(part(0)?)),
+            "sql" => {
+                let clause = operands.get_item(0)?.str()?;
+                let message = format!("only a SQL database can answer {clause}: ask with fields of the class instead");
+                let error = py.import("nitro.errors")?.getattr("UnsupportedQuery")?.call1((message,))?;
+                return Err(PyErr::from_value(error));
+            }
             operator => {
                 let field = operands.get_item(0)?;
                 let field = field.cast::<FieldRef>()?.get();

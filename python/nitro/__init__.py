@@ -17,6 +17,7 @@ from .errors import (
     ConstraintViolation,
     EntityNotFound,
     NitroError,
+    NotLoaded,
     SchemaMismatch,
     StaleEntityError,
     UniqueViolation,
@@ -32,7 +33,7 @@ from .query import Page, Query
 from .repository import Capabilities, Repository
 
 if TYPE_CHECKING:
-    from .backends.sql import SQLModelBackend, acreate_all, create_all
+    from .backends.sql import SQLEntity, SQLModelBackend, acreate_all, create_all
 
 __version__ = "0.1.0"
 
@@ -51,9 +52,11 @@ __all__ = [
     "MemoryRepo",
     "Model",
     "NitroError",
+    "NotLoaded",
     "Page",
     "Query",
     "Repository",
+    "SQLEntity",
     "SQLModelBackend",
     "SchemaMismatch",
     "Settings",
@@ -78,6 +81,7 @@ __all__ = [
 
 #: What is imported when it is asked for, from the module that is about it.
 _LAZY = {
+    "SQLEntity": ".backends.sql",
     "SQLModelBackend": ".backends.sql",
     "acreate_all": ".backends.sql",
     "create_all": ".backends.sql",

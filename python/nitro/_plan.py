@@ -47,8 +47,12 @@ NEUTRAL_SETTINGS = frozenset(
         "plugin_settings",
         "populate_by_name",
         "protected_namespaces",
+        "read_from_attributes",
+        "read_with_orm_mode",
         "regex_engine",
+        "registry",
         "schema_generator",
+        "table",
         "title",
         "use_attribute_docstrings",
         "use_enum_values",
@@ -72,6 +76,9 @@ SERIALIZER_SETTINGS = frozenset(
         "serialize_by_alias",
     }
 )
+
+#: A function or a class of attributes that has this changes nothing in what pydantic would answer.
+TRANSPARENT = "__nitro_transparent__"
 
 REPLACED_METHODS = ("model_validate", "model_validate_json", "model_dump", "model_dump_json")
 
@@ -465,7 +472,8 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
             compiler.dump_reason = compiler.dump_reason or f"{name} is excluded"
         if kind == "required" and slowness(node) is not None:
             required_slow = required_slow or f"{name}: {slowness(node)}"
-        shadowed = hasattr(first_in_line(cls, name), "__set__")
+        known_as: object = first_in_line(cls, name)
+        shadowed = hasattr(known_as, "__set__") and not hasattr(type(known_as), TRANSPARENT)
         assignable = not entry.get("frozen", False) and not shadowed
         fields.append((name, node, kind, value, assignable, name in indexed))
         explained.append(FieldLane(name, _type_name(cls.__pydantic_fields__[name].annotation), reason))
@@ -486,7 +494,9 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
 
     # What stands around the validation of a whole instance.
     custom_new = first_in_line(cls, "__new__") is not object.__dict__["__new__"]
-    custom_init = bool(schema.get("custom_init")) or first_in_line(cls, "__init__") is not BaseModel.__init__
+    custom_init = bool(schema.get("custom_init")) or not (
+        first_in_line(cls, "__init__") is BaseModel.__init__ or hasattr(first_in_line(cls, "__init__"), TRANSPARENT)
+    )
     post_init = bool(schema.get("post_init"))
     around = (
         ("a __new__ of its own" if custom_new else None)
@@ -494,8 +504,13 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         or ("model_post_init or private attributes" if post_init else None)
         or ("aliases" if aliases else None)
     )
-    own_methods = all(next_in_line(cls, name) is BaseModel.__dict__[name] for name in REPLACED_METHODS)
-    making = whole or around or required_slow or (None if own_methods else "a base class that overrides pydantic")
+    next_methods = {name: next_in_line(cls, name) for name in REPLACED_METHODS}
+    own_methods = all(method is BaseModel.__dict__[name] for name, method in next_methods.items())
+    overridden = not all(
+        method is BaseModel.__dict__[name] or hasattr(getattr(method, "__func__", method), TRANSPARENT)
+        for name, method in next_methods.items()
+    )
+    making = whole or around or required_slow or ("a base class that overrides pydantic" if overridden else None)
     ordinary_setattr = next_in_line(cls, "__setattr__") is BaseModel.__dict__["__setattr__"]
     assigning = (
         whole
@@ -503,12 +518,14 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         or (None if ordinary_setattr else "a __setattr__ of its own")
         or ("a __new__ of its own" if custom_new else None)
     )
-    dumping = compiler.dump_reason or (None if own_methods else "a base class that overrides pydantic")
+    dumping = compiler.dump_reason or ("a base class that overrides pydantic" if overridden else None)
     for name, node, *_ in fields:
         if node[0] == "slow":
             dumping = dumping or f"{name}: {node[1]}"
 
     tracked = hasattr(cls, "__nitro_state__")
+    # Names that the constructor takes besides those of fields.
+    more_names: frozenset[str] = getattr(cls, "__nitro_constructs__", frozenset())
     validates = bool(config.get("validate_assignment"))
     model_validator = whole == "a model validator"
     lanes = {
@@ -520,9 +537,9 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         "assign_validated": assigning is None and validates,
         "assign_plain": assigning is None and not validates,
         "tracked": tracked,
-        "ignores_extra": extra == "ignore",
+        "ignores_extra": extra == "ignore" and not more_names,
         "plain_init": known
-        and not (custom_new or custom_init or model_validator)
+        and not (custom_new or custom_init or model_validator or more_names)
         and own_validator
         and not schema.get("root_model"),
         "custom_init": custom_init,

@@ -87,6 +87,7 @@ class EntityMeta(ModelMeta):
         *,
         backend: Any = None,
         ttl: Ttl = ...,
+        versioned: bool | None = None,
         **keywords: Any,
     ) -> type:
         _refuse_reserved(name, _annotations(namespace))
@@ -100,6 +101,8 @@ class EntityMeta(ModelMeta):
             type.__setattr__(cls, attribute, index)
         if ttl is not ...:
             cls.__nitro_ttl__ = ttl
+        if versioned is not None:
+            cls.__nitro_versioned__ = versioned
         if backend is not None and named is not None:
             raise ConfigurationError(f"{name} names its backend twice: as a class keyword and as {_BACKEND}; keep one")
         chosen = named if backend is None else backend
@@ -118,7 +121,9 @@ class EntityMeta(ModelMeta):
         __nitro_backend__: Any
         __nitro_declares_id__: bool
         __nitro_key__: str
+        __nitro_keys__: tuple[str, ...]
         __nitro_ttl__: float | None
+        __nitro_versioned__: bool
     else:
 
         def __getattr__(cls, name: str) -> Any:
@@ -172,10 +177,12 @@ def _declares_id(base: type) -> bool:
 
 
 def _find_key(cls: Any) -> None:
-    """The key is the field declared as primary key; without one it is `id`."""
+    """The key is the field, or the fields, declared as primary key; without one it is `id`."""
     declared = [name for name, info in cls.__pydantic_fields__.items() if fields.stored(info).primary_key]
-    if len(declared) > 1:
-        raise ConfigurationError(f"{cls.__name__} declares several primary keys, {', '.join(declared)}: keep one")
+    if len(declared) > 1 and not cls.__nitro_composite__:
+        raise ConfigurationError(
+            f"{cls.__name__} declares several primary keys, {', '.join(declared)}: keep one, or make it a SQLEntity"
+        )
     if (
         declared
         and not cls.__nitro_declares_id__
@@ -183,7 +190,9 @@ def _find_key(cls: Any) -> None:
         and cls.__pydantic_complete__
     ):
         cls.model_rebuild(force=True, raise_errors=False, _parent_namespace_depth=0)
-    cls.__nitro_key__ = declared[0] if declared else "id"
+    cls.__nitro_keys__ = tuple(declared) or ("id",)
+    # No field has the name of several: a backend that knows only one key finds nothing rather than the wrong thing.
+    cls.__nitro_key__ = ", ".join(cls.__nitro_keys__)
 
 
 def _find_indexes(cls: Any) -> None:
@@ -191,7 +200,7 @@ def _find_indexes(cls: Any) -> None:
     found: dict[tuple[tuple[str, bool], ...], bool] = {}
     for name, info in cls.__pydantic_fields__.items():
         said = fields.stored(info)
-        if (said.index or said.unique) and name != cls.__nitro_key__:
+        if (said.index or said.unique) and (name,) != cls.__nitro_keys__:
             found[((name, False),)] = said.unique
     for base in reversed(cls.__mro__):
         for index in base.__dict__.get("__nitro_own_indexes__", {}).values():
@@ -243,7 +252,13 @@ class Entity(Model, metaclass=EntityMeta):
     __nitro_queried__ = True
     __nitro_backend__: ClassVar[Any] = None
     __nitro_key__: ClassVar[str] = "id"
+    __nitro_keys__: ClassVar[tuple[str, ...]] = ("id",)
+    #: What to tell of an entity that has been stored, deleted or loaded again.
+    __nitro_follow__: ClassVar[Callable[[Any], None] | None] = None
+    #: Whether several fields together may be the key.
+    __nitro_composite__: ClassVar[bool] = False
     __nitro_ttl__: ClassVar[float | None] = None
+    __nitro_versioned__: ClassVar[bool] = True
     __nitro_indexes__: ClassVar[list[tuple[str, list[tuple[str, bool]], bool]]] = []
     __nitro_indexed__: ClassVar[frozenset[str]] = frozenset()
 
@@ -555,13 +570,24 @@ os.register_at_fork(after_in_child=_core.forked)
 
 
 def identity(entity: Entity) -> Any:
-    """The key of an entity: the value of its primary key.
+    """The key of an entity: the value of its primary key; a tuple where several fields are the key.
 
     Example:
         >>> nitro.identity(order) == order.id
         True
     """
-    return entity.__dict__[type(entity).__nitro_key__]
+    keys = type(entity).__nitro_keys__
+    if len(keys) == 1:
+        return getattr(entity, keys[0])
+    return tuple(getattr(entity, key) for key in keys)
+
+
+def original_identity(entity: Entity) -> Any:
+    """The key that an entity is stored under, whatever was assigned since."""
+    keys = type(entity).__nitro_keys__
+    if len(keys) == 1:
+        return _core.original(entity, keys[0])
+    return tuple(_core.original(entity, key) for key in keys)
 
 
 @lru_cache(maxsize=4096)
@@ -616,7 +642,10 @@ def to_key(entity_class: type[Entity], key: Any) -> Any:
     Raises:
         pydantic.ValidationError: If it is no such value.
     """
-    key_type = entity_class.__pydantic_fields__[entity_class.__nitro_key__].annotation
+    key_types = [entity_class.__pydantic_fields__[name].annotation for name in entity_class.__nitro_keys__]
+    if len(key_types) > 1:
+        return _adapter(tuple.__class_getitem__(tuple(key_types))).validate_python(key)
+    (key_type,) = key_types
     if key_type is str:
         if type(key) is str:
             return key

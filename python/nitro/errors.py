@@ -9,6 +9,7 @@
     │   └── SchemaMismatch      the tables are not what the classes say
     ├── ConstraintViolation     the database refuses what its schema forbids
     ├── EntityNotFound          no entity has this key            (LookupError)
+    ├── NotLoaded               a relation, or a column, was not loaded
     ├── StaleEntityError        the stored version has moved on
     ├── UniqueViolation         another entity has this value
     ├── UnknownFieldError       no field has this name            (AttributeError)
@@ -84,6 +85,20 @@ class EntityNotFound(NitroError, LookupError):
         self.entity_class = entity_class
         self.key = key
         super().__init__(f"no {entity_class.__name__} has the key {key!r}")
+
+
+class NotLoaded(NitroError):
+    """An attribute of an entity is not loaded, and nothing can load it now; the message says how to load it before.
+
+    Attributes:
+        entity_class: The class of the entity.
+        field: The name of the relation, or of the column.
+    """
+
+    def __init__(self, entity_class: type, field: str, why: str, remedy: str) -> None:
+        self.entity_class = entity_class
+        self.field = field
+        super().__init__(f"{entity_class.__name__}.{field} is not loaded, and {why}: {remedy}")
 
 
 class StaleEntityError(NitroError):

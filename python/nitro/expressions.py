@@ -89,9 +89,31 @@ def col(field: Any) -> Any:
         >>> nitro.col(Order.customer_name).startswith("A")
         Order.customer_name.startswith('A')
     """
-    if not isinstance(field, FieldRef):
+    found = _column_as_field(field)
+    if found is None:
         raise TypeError(f"col takes a field of a class, such as Order.total, got {field!r}")
-    return field
+    return found
+
+
+def _column_as_field(attribute: Any) -> FieldRef | None:
+    """The field behind `Product.price`, which is an attribute of SQLAlchemy's on a class that SQLAlchemy maps."""
+    if isinstance(attribute, FieldRef):
+        return attribute
+    owner, name = getattr(attribute, "class_", None), getattr(attribute, "key", None)
+    known: Any = getattr(owner, "__pydantic_fields__", ())
+    return field_of(owner, name) if isinstance(name, str) and name in known else None
+
+
+def _is_sqlalchemys(argument: object) -> bool:
+    """Whether it is a clause, or stands for one; without a look at SQLAlchemy, which may not be there."""
+    return hasattr(type(argument), "__visit_name__")
+
+
+def _clause(argument: Any) -> Any:
+    """What SQLAlchemy makes of an argument, such as `Product.price > 3`; None where it is nothing of SQLAlchemy's."""
+    element = getattr(argument, "__clause_element__", None)
+    argument = argument if element is None else element()
+    return argument if _is_sqlalchemys(argument) else None
 
 
 # --- The fields of a class --------------------------------------------------------------------------------------
@@ -392,6 +414,20 @@ def ordering(cls: type, argument: Any) -> Ordering:
         return field.desc() if argument.descending else field.asc()
     if isinstance(argument, FieldRef):
         return _owned(cls, argument).asc()
+    if _is_sqlalchemys(argument) or hasattr(argument, "__clause_element__"):
+        # `Product.price`, and `Product.price.desc()`, which knows the attribute's name but not its class.
+        attribute, down = argument, False
+        while getattr(attribute, "modifier", None) is not None:
+            down = down or attribute.modifier.__name__ == "desc_op"
+            attribute = attribute.element
+        name = getattr(attribute, "key", None)
+        if not isinstance(name, str) or name not in cast("Any", cls).__pydantic_fields__:
+            raise UnsupportedQuery(
+                f"{cls.__name__} is sorted and summed up by its fields, such as {cls.__name__}.{_example(cls)}, "
+                f"not by {argument}"
+            )
+        field = field_of(cls, name)
+        return field.desc() if down else field.asc()
     if isinstance(argument, str):
         first, *rest = argument.removeprefix("-").replace(".", "__").split("__")
         field = field_of(cls, first)
@@ -418,6 +454,9 @@ def _condition(cls: type, argument: Any) -> Condition:
         )
     if isinstance(argument, FieldRef) and any(_is(choice, bool) for choice in _choices(_annotation(argument))):
         return _condition(cls, argument == True)  # noqa: E712  (makes a condition)
+    clause = _clause(argument)
+    if clause is not None:
+        return _core.condition("sql", (clause,), cls)
     raise TypeError(
         f"{cls.__name__}.where takes conditions such as {cls.__name__}.{_example(cls)} == ..., got {argument!r}"
     )

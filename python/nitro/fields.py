@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, over
 
 from pydantic.fields import Field as PydanticField
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,20 @@ def stored(info: FieldInfo) -> Stored:
     for item in info.metadata:
         if isinstance(item, Stored):
             return item
-    # sqlmodel's Field keeps the same facts as attributes of its own FieldInfo, "undefined" where nothing was said.
+    column = setting(info, "sa_column")
     known: dict[str, Any] = {
-        name: getattr(info, name, None) for name in ("primary_key", "index", "unique", "foreign_key", "ondelete")
+        name: setting(info, name) if column is None else getattr(column, name, None)
+        for name in ("primary_key", "index", "unique", "foreign_key", "ondelete")
     }
     said: dict[str, Any] = {name: value for name, value in known.items() if isinstance(value, bool | str)}
     return Stored(**said)
+
+
+def setting(info: FieldInfo, name: str) -> Any:
+    """What sqlmodel's Field was told of a column, such as `sa_type`; None where nothing was said."""
+    for item in (*info.metadata, info):
+        # A record of these settings among the metadata, or attributes of sqlmodel's own FieldInfo.
+        if hasattr(item, "sa_type"):
+            value = getattr(item, name, None)
+            return None if value is PydanticUndefined else value
+    return None

@@ -12,6 +12,7 @@ from nitro import (
     Entity,
     EntityNotFound,
     NitroError,
+    NotLoaded,
     StaleEntityError,
     UniqueViolation,
     UnknownFieldError,
@@ -32,6 +33,7 @@ ERRORS: list[NitroError] = [
     UniqueViolation(Order, "status", "a"),
     UnknownFieldError(Order, "statuss", ["status"]),
     UnsupportedQuery("like on Order.status: memory cannot"),
+    NotLoaded(Order, "lines", "there is no session", "load it with the query"),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from .. import _core
 from ..entity import Entity, indexes_of, validate_changes
-from ..errors import EntityNotFound
+from ..errors import ConfigurationError, EntityNotFound
 from ..query import Page, Query, cursor_bytes, cursor_text
 from ..repository import Capabilities, KeyLocks, Repository, Ttl
 
@@ -62,6 +62,11 @@ class MemoryRepo(Repository):
         return self._made(entity_class) if table is None else table
 
     def _made(self, entity_class: type[Entity]) -> _core.MemoryTable:
+        if len(entity_class.__nitro_keys__) > 1:
+            raise ConfigurationError(
+                f"MemoryRepo keeps entities by one field, and the key of {entity_class.__name__} is "
+                f"{entity_class.__nitro_key__}: keep it on SQLModelBackend, or give it one key"
+            )
         return _core.MemoryTable(entity_class, indexes_of(entity_class), not self._isolated, self._clock)
 
     def _remember(self, entity_class: type[Entity]) -> None:

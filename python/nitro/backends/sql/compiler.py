@@ -136,7 +136,7 @@ class Compiler:
             return self._compare_any(condition, operand, operator, value)
         if kind in _NUMBERS and isinstance(value, int | float | decimal.Decimal):
             return self._compare_number(operand, operator, value)
-        if isinstance(value, enum.Enum) and kind != "enum":
+        if isinstance(value, enum.Enum) and kind not in ("enum", "custom"):
             value = value.value
         if not _fits(kind, value):
             return sa.false()

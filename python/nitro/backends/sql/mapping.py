@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ... import _core, changes
-from ...errors import UnstorableValue
+from ...errors import ConfigurationError, UnstorableValue
 from .compiler import Compiler
 from .database import Clash, Database, Row
 from .schema import VERSION, columns_of, table_of
@@ -59,13 +59,16 @@ class Mapping:
     """
 
     def __init__(self, entity_class: type[Entity], database: Database, backend: str) -> None:
+        _check_alone(entity_class)
         self.entity_class = entity_class
         self.database = database
         self.backend = backend
         self.table = table_of(entity_class)
         self.columns = columns_of(entity_class)
         self.names = tuple(self.columns)
-        self.key = entity_class.__nitro_key__
+        #: The fields that are the key, and the only one where there is one.
+        self.keys = entity_class.__nitro_keys__
+        self.key = self.keys[0]
         self.versioned = VERSION in self.table.columns
         codecs = [column.codec(database.dialect.name) for column in self.columns.values()]
         self.encoders = dict(zip(self.names, (encode for encode, _ in codecs), strict=True))
@@ -79,14 +82,16 @@ class Mapping:
         )
         self.key_encoder = self.encoders[self.key]
         self.key_place = self.names.index(self.key)
-        self.key_column: Any = self.table.columns[self.key]
+        self.key_columns: list[Any] = [self.table.columns[name] for name in self.keys]
+        self.key_column: Any = self.key_columns[0]
+        self.single = len(self.keys) == 1
         self._updates: dict[tuple[str, ...], str] = {}
 
         table = self.table
         selected = [table.columns[name] for name in self.names]
         #: What a row of an entity has: every field, and the version.
         self.selected: list[Any] = [*selected, table.columns[VERSION]] if self.versioned else selected
-        by_key = self.key_column == self._parameter(self.key)
+        by_key: Any = sa.and_(*(table.columns[name] == self._parameter(name) for name in self.keys))
         at_version = by_key & (table.columns[VERSION] == self._parameter(VERSION)) if self.versioned else by_key
         self._at_version: Any = at_version
         self.get_sql = self.compiled(sa.select(*self.selected).where(by_key))[0]
@@ -100,11 +105,12 @@ class Mapping:
             raise AssertionError(f"the parameters of an insert come as {order}, not as {self.insert_names}")
         quote = database.dialect.identifier_preparer.quote
         self.quoted: str = database.dialect.identifier_preparer.format_table(table)
-        self.copy_sql = f"COPY {self.quoted} ({', '.join(quote(name) for name in self.insert_names)}) FROM STDIN"
+        named = ", ".join(quote(table.columns[name].name) for name in self.insert_names)
+        self.copy_sql = f"COPY {self.quoted} ({named}) FROM STDIN"
         self.lock_sql = self.compiled(sa.select(*self.selected).where(by_key).with_for_update())[0]
         self.upsert_sql = self._upsert_sql()
         #: The key is the database's to give.
-        self.numbered = bool(self.key_column.autoincrement is True)
+        self.numbered = self.single and bool(self.key_column.autoincrement is True)
         if self.numbered:
             given = [name for name in self.insert_names if name != self.key]
             statement = sa.insert(table).values({name: self._parameter(name) for name in given})
@@ -125,7 +131,7 @@ class Mapping:
         values: dict[Any, Any] = {name: insert.excluded[name] for name in self.names}
         if self.versioned:
             values[VERSION] = table.columns[VERSION] + cast("Any", sa.literal_column("1"))
-        upsert = insert.on_conflict_do_update(index_elements=[self.key_column], set_=values)
+        upsert = insert.on_conflict_do_update(index_elements=self.key_columns, set_=values)
         returned: Any = table.columns[VERSION] if self.versioned else cast("Any", sa.literal_column("1"))
         return self.compiled(upsert.returning(returned))[0]
 
@@ -136,13 +142,20 @@ class Mapping:
 
     def prepared(self, statement: Any) -> Prepared:
         """A statement with parameters of a compiler."""
-        compiled: Any = statement.compile(dialect=self.database.dialect, compile_kwargs={"render_postcompile": True})
-        constants: dict[str, Any] = compiled.params
-        places: list[tuple[int | None, Any]] = [
-            (int(name[1:]), None) if name.startswith("@") else (None, constants[name])
-            for name in compiled.positiontup or ()
-        ]
-        return Prepared(compiled.string, places)
+        compiled: Any = statement.compile(dialect=self.database.dialect)
+        expanded: Any = compiled.construct_expanded_state({name: None for name in compiled.binds if name[0] == "@"})
+        places: list[tuple[int | None, Any]] = []
+        for name in expanded.positiontup or ():
+            if name.startswith("@"):
+                places.append((int(name[1:]), None))
+            else:
+                # A constant, such as one in a clause of SQLAlchemy's: in the form of the driver.
+                constant, processor = expanded.parameters[name], expanded.processors.get(name)
+                if name in compiled.binds:
+                    type_ = compiled.binds[name].type.dialect_impl(self.database.dialect)
+                    processor = type_.bind_processor(self.database.dialect)
+                places.append((None, constant if processor is None else processor(constant)))
+        return Prepared(expanded.statement, places)
 
     def finished(self, statement: Any, compiler: Compiler) -> tuple[str, list[Any]]:
         """(SQL, its parameters) of a statement whose values a compiler has."""
@@ -162,6 +175,19 @@ class Mapping:
             Refused: If the database cannot hold such a key.
         """
         return key if self.key_encoder is None or key is None else self.key_encoder(key)
+
+    def key_row(self, key: Any) -> tuple[Any, ...]:
+        """The parameters of a key, which is a tuple where several fields are the key.
+
+        Raises:
+            Refused: If the database cannot hold such a key.
+        """
+        if self.single:
+            return (self.key_in(key),)
+        encoders = (self.encoders[name] for name in self.keys)
+        return tuple(
+            part if encode is None or part is None else encode(part) for encode, part in zip(encoders, key, strict=True)
+        )
 
     def row_of(self, entity: Entity) -> list[Any]:
         """The values of a new entity as the driver takes them, in the order of `insert_names`.
@@ -195,6 +221,12 @@ class Mapping:
         """The value of a field from what the driver gave."""
         decode = self.decoders[self.names.index(name)]
         return value if decode is None or value is None else decode(value)
+
+    def key_out(self, row: Row) -> Any:
+        """The key from a row of the key's columns."""
+        if self.single:
+            return self.value_out(self.key, row[0])
+        return tuple(self.value_out(name, value) for name, value in zip(self.keys, row, strict=True))
 
     def entity(self, row: Row) -> Any:
         """The entity of a row of `selected`."""
@@ -255,18 +287,24 @@ class Mapping:
         if sql is None:
             table = self.table
             values: dict[Any, Any] = {table.columns[name]: self._parameter(f"{name}") for name in names}
-            where = self.key_column == sa.bindparam("@key", type_=self._parameter(self.key).type)
+            old = tuple(f"@{name}" for name in self.keys)
+            where: Any = sa.and_(
+                *(
+                    table.columns[name] == sa.bindparam(parameter, type_=self._parameter(name).type)
+                    for name, parameter in zip(self.keys, old, strict=True)
+                )
+            )
             if self.versioned:
                 values[table.columns[VERSION]] = table.columns[VERSION] + cast("Any", sa.literal_column("1"))
                 where &= table.columns[VERSION] == self._parameter(VERSION)
             statement = sa.update(table).values(values).where(where)
             sql, order = self.compiled(statement)
-            wanted = (*names, "@key", VERSION) if self.versioned else (*names, "@key")
+            wanted = (*names, *old, VERSION) if self.versioned else (*names, *old)
             if order != wanted:
                 raise AssertionError(f"the parameters of an update come as {order}, not as {wanted}")
             self._updates[names] = sql
         parameters = [self.value_in(name, getattr(entity, name)) for name in names]
-        parameters.append(self.key_in(key))
+        parameters += self.key_row(key)
         if self.versioned:
             parameters.append(version)
         return sql, parameters
@@ -292,10 +330,11 @@ class Mapping:
         """The fields whose values were refused, in the order of the index; none where they cannot be told."""
         for constraint in [*self.table.constraints, *self.table.indexes]:
             if error.constraint and constraint.name == error.constraint:
-                return tuple(column.name for column in _columns(constraint))
+                return tuple(column.key for column in _columns(constraint))
         if error.constraint == f"{self.table.name}_pkey":
-            return (self.key,)
-        return tuple(name for name in error.columns if name in self.columns)
+            return self.keys
+        fields = {column.name: column.key for column in self.table.columns}
+        return tuple(fields[name] for name in error.columns if fields.get(name) in self.columns)
 
     def holder(self, entity: Entity, error: Exception) -> tuple[str, list[Any]] | None:
         """How to find the key of the entity that has the values that were refused; None where there is no such."""
@@ -303,7 +342,7 @@ class Mapping:
         if not names:
             return None
         where = sa.and_(*(self.table.columns[name] == self._parameter(name) for name in names))
-        sql, order = self.compiled(sa.select(self.key_column).where(where))
+        sql, order = self.compiled(sa.select(*self.key_columns).where(where))
         return sql, [self.value_in(name, getattr(entity, name)) for name in order]
 
     def detail_names(self, error: Clash, values: tuple[Any, ...]) -> bool:
@@ -317,6 +356,20 @@ class Mapping:
             UnstorableValue: Always.
         """
         raise UnstorableValue(self.entity_class, ", ".join(self.names), entity, reason)
+
+
+def _check_alone(entity_class: type[Entity]) -> None:
+    """Whether a class has a table to itself.
+
+    Raises:
+        ConfigurationError: If SQLAlchemy keeps several classes in it, or one class in several.
+    """
+    mapper: Any = entity_class.__dict__.get("__mapper__")
+    if mapper is not None and (mapper.inherits is not None or mapper.polymorphic_on is not None):
+        raise ConfigurationError(
+            f"{entity_class.__name__} shares tables with the classes that it inherits from, or that inherit from it: "
+            "load and save such classes with a Session"
+        )
 
 
 def _columns(constraint: Any) -> list[Any]:

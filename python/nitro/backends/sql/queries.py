@@ -59,12 +59,20 @@ class Statements:
     def by_keys(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
         """The statement for the entities with these keys, and its parameters."""
         mapping = self.mapping
-        encoded: list[Any] = []
+        rows: list[tuple[Any, ...]] = []
         for key in keys:
             try:
-                encoded.append(mapping.key_in(key))
+                rows.append(mapping.key_row(key))
             except Refused:
                 continue
+        if not mapping.single:
+            compiler = mapping.compiler()
+            any_of: Clause = sa.false()
+            for row in rows:
+                pairs = zip(mapping.key_columns, row, strict=True)
+                any_of |= sa.and_(*(column == compiler.parameter(part, column.type) for column, part in pairs))
+            return mapping.finished(sa.select(*mapping.selected).where(any_of), compiler)
+        encoded = [row[0] for row in rows]
         if mapping.columns[mapping.key].kind in ("text", "integer", "uuid"):
             compiler = mapping.compiler()
             operand = compiler.operand(mapping.columns[mapping.key])
@@ -108,7 +116,7 @@ class Statements:
             if query._limit is None and not query._offset:
                 counted = sa.select(sa.func.count()).select_from(self.table)
                 return self._where(counted, query, compiler)
-            inner = self._cut(self._where(sa.select(self.mapping.key_column), query, compiler), query, compiler)
+            inner = self._cut(self._where(sa.select(*self.mapping.key_columns), query, compiler), query, compiler)
             return sa.select(sa.func.count()).select_from(inner.subquery())
 
         return self._prepared("count", query, build)
@@ -147,12 +155,16 @@ class Statements:
         return statement
 
     def _by_key(self, compiler: Compiler) -> list[Clause]:
-        return [compiler.operand(self.mapping.columns[self.mapping.key]).clause.asc()]
+        return [compiler.operand(self.mapping.columns[name]).clause.asc() for name in self.mapping.keys]
+
+    def _beside(self, query: Query[Any]) -> list[str]:
+        """The fields of the key that the query does not sort by itself."""
+        sorted_by = [ordering.field._path for ordering in query._order]
+        return [name for name in self.mapping.keys if (name,) not in sorted_by]
 
     def _ordered(self, statement: Any, query: Query[Any], compiler: Compiler) -> Any:
         clauses = [clause for ordering in query._order for clause in compiler.ordering(ordering)]
-        if not any(ordering.field._path == (self.mapping.key,) for ordering in query._order):
-            clauses += self._by_key(compiler)
+        clauses += [compiler.operand(self.mapping.columns[name]).clause.asc() for name in self._beside(query)]
         return statement.order_by(*clauses)
 
     def _cut(self, statement: Any, query: Query[Any], compiler: Compiler) -> Any:
@@ -253,7 +265,8 @@ class Statements:
 
     def _cursor(self, query: Query[Any], entity: Entity) -> str:
         places = [_core.value_at(entity, ordering.field) for ordering in query._order]
-        written = [_written(place) for place in (*places, identity(entity))]
+        key = [getattr(entity, name) for name in self._beside(query)]
+        written = [_written(place) for place in (*places, *key)]
         return cursor_text(json.dumps([self._signature(query), *written]).encode())
 
     def _reached(self, query: Query[Any], after: str) -> list[Any]:
@@ -263,7 +276,7 @@ class Statements:
             places = [_read(place) for place in written]
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ValueError(f"after takes the next_cursor of a page, got {after!r}") from None
-        if signature != self._signature(query) or len(places) != len(query._order) + 1:
+        if signature != self._signature(query) or len(places) != len(query._order) + len(self._beside(query)):
             raise wrong
         return places
 
@@ -287,9 +300,7 @@ class Statements:
     def _sorted_by(self, query: Query[Any]) -> list[tuple[FieldRef, bool]]:
         """The fields that the rows of a page are sorted by, and whether each descends; the key is among them."""
         fields = [(ordering.field, ordering.descending) for ordering in query._order]
-        if not any(field._path == (self.mapping.key,) for field, _ in fields):
-            fields.append((FieldRef(query._class, (self.mapping.key,), None), False))
-        return fields
+        return fields + [(FieldRef(query._class, (name,), None), False) for name in self._beside(query)]
 
     def _places(self, fields: list[tuple[FieldRef, bool]], reached: list[Any]) -> list[Any] | None:
         """The parameters that `_beyond` makes; None where the statement depends on the values."""
@@ -321,9 +332,10 @@ class Statements:
         """What a row must fulfil for a query to find it."""
         if query._limit is None and not query._offset:
             return [compiler.condition(condition) for condition in query._conditions]
-        inner = self._where(sa.select(self.mapping.key_column), query, compiler)
+        inner = self._where(sa.select(*self.mapping.key_columns), query, compiler)
         inner = self._cut(self._ordered(inner, query, compiler), query, compiler)
-        return [self.mapping.key_column.in_(inner)]
+        columns = self.mapping.key_columns
+        return [(columns[0] if self.mapping.single else sa.tuple_(*columns)).in_(inner)]
 
     def delete(self, query: Query[Any]) -> tuple[str, list[Any]]:
         """The statement that deletes what a query finds."""
@@ -339,7 +351,12 @@ class Statements:
         mapping = self.mapping
         entity_class: Any = mapping.entity_class
         decorators = entity_class.__pydantic_decorators__
-        if decorators.model_validators or decorators.root_validators or mapping.key in values or not values:
+        if (
+            decorators.model_validators
+            or decorators.root_validators
+            or not values.keys().isdisjoint(mapping.keys)
+            or not values
+        ):
             return None
         assignments: dict[Any, Any] = {}
         compiler = mapping.compiler()

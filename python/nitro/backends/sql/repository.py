@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from ... import _core, changes
 from ..._core import FieldRef
 from ...config import on_change
-from ...entity import Entity, identity, validate_changes
+from ...entity import Entity, identity, original_identity, validate_changes
 from ...errors import ConstraintViolation, EntityNotFound, StaleEntityError, UniqueViolation
 from ...query import Page, Query
 from ...repository import Capabilities, Repository, Ttl
@@ -91,7 +91,7 @@ class SQLModelBackend(Repository):
     def get(self, entity_class: type[E], key: Any) -> E | None:
         mapping = self._mapping(entity_class)
         try:
-            row = mapping.database.fetch_one(mapping.get_sql, (mapping.key_in(key),))
+            row = mapping.database.fetch_one(mapping.get_sql, mapping.key_row(key))
         except (Refused, Unfit):
             return None
         except NoSuchTable as error:
@@ -101,7 +101,7 @@ class SQLModelBackend(Repository):
     async def aget(self, entity_class: type[E], key: Any) -> E | None:
         mapping = self._mapping(entity_class)
         try:
-            row = await mapping.database.afetch_one(mapping.get_sql, (mapping.key_in(key),))
+            row = await mapping.database.afetch_one(mapping.get_sql, mapping.key_row(key))
         except (Refused, Unfit):
             return None
         except NoSuchTable as error:
@@ -119,11 +119,11 @@ class SQLModelBackend(Repository):
             if numbered:
                 mapping.number(entity, store.fetch_all(sql, parameters, write=True))
             elif not store.execute(sql, parameters):
-                self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, (mapping.key_in(key),)))
+                self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, mapping.key_row(key)))
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
             self._refused(mapping, entity, error, None if where is None else store.fetch_one(*where))
-        _core.accept_changes(entity, version)
+        _accepted(entity, version)
 
     async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         mapping = self._mapping(type(entity))
@@ -136,12 +136,12 @@ class SQLModelBackend(Repository):
             if numbered:
                 mapping.number(entity, await store.afetch_all(sql, parameters, write=True))
             elif not await store.aexecute(sql, parameters):
-                found = await store.afetch_one(mapping.version_sql, (mapping.key_in(key),))
+                found = await store.afetch_one(mapping.version_sql, mapping.key_row(key))
                 self._stale(mapping, entity, key, found)
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
             self._refused(mapping, entity, error, None if where is None else await store.afetch_one(*where))
-        _core.accept_changes(entity, version)
+        _accepted(entity, version)
 
     def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         mapping = self._mapping(type(entity))
@@ -182,7 +182,7 @@ class SQLModelBackend(Repository):
             return None
         validate_changes(entity)
         changed = _core.changes(entity)
-        key = changed[mapping.key][0] if mapping.key in changed else identity(entity)
+        key = identity(entity) if changed.keys().isdisjoint(mapping.keys) else original_identity(entity)
         sql, row = mapping.update(entity, tuple(changed), key, version)
         return sql, row, version + 1, key, False
 
@@ -191,29 +191,29 @@ class SQLModelBackend(Repository):
         key, parameters = self._deleting(mapping, entity)
         try:
             if not mapping.database.execute(mapping.delete_sql, parameters):
-                found = mapping.database.fetch_one(mapping.version_sql, parameters[:1])
+                found = mapping.database.fetch_one(mapping.version_sql, parameters[: len(mapping.keys)])
                 self._not_deleted(mapping, entity, key, found)
         except _REFUSALS as error:
             self._refused(mapping, entity, error, None)
-        changes.saved(entity, 0)
+        _accepted(entity, 0)
 
     async def adelete(self, entity: Entity) -> None:
         mapping = self._mapping(type(entity))
         key, parameters = self._deleting(mapping, entity)
         try:
             if not await mapping.database.aexecute(mapping.delete_sql, parameters):
-                found = await mapping.database.afetch_one(mapping.version_sql, parameters[:1])
+                found = await mapping.database.afetch_one(mapping.version_sql, parameters[: len(mapping.keys)])
                 self._not_deleted(mapping, entity, key, found)
         except _REFUSALS as error:
             self._refused(mapping, entity, error, None)
-        changes.saved(entity, 0)
+        _accepted(entity, 0)
 
     def _deleting(self, mapping: Mapping, entity: Entity) -> tuple[Any, tuple[Any, ...]]:
-        version, key = _core.version(entity), _core.original(entity, mapping.key)
+        version, key = _core.version(entity), original_identity(entity)
         if not version:
             raise EntityNotFound(mapping.entity_class, key)
-        stored = mapping.key_in(key)
-        return key, (stored, version) if mapping.versioned else (stored,)
+        stored = mapping.key_row(key)
+        return key, (*stored, version) if mapping.versioned else stored
 
     def _not_deleted(self, mapping: Mapping, entity: Entity, key: Any, found: Row | None) -> NoReturn:
         if found is None:
@@ -221,17 +221,18 @@ class SQLModelBackend(Repository):
         self._stale(mapping, entity, key, found)
 
     def refresh(self, entity: Entity) -> None:
-        key = _core.original(entity, type(entity).__nitro_key__)
+        key = original_identity(entity)
         self._renew(entity, key, self.get(type(entity), key))
 
     async def arefresh(self, entity: Entity) -> None:
-        key = _core.original(entity, type(entity).__nitro_key__)
+        key = original_identity(entity)
         self._renew(entity, key, await self.aget(type(entity), key))
 
     def _renew(self, entity: Entity, key: Any, fresh: Entity | None) -> None:
         if fresh is None or not _core.version(entity):
             raise EntityNotFound(type(entity), key)
         changes.renew(entity, fresh)
+        _followed(entity)
 
     # --- Many ---
 
@@ -271,7 +272,7 @@ class SQLModelBackend(Repository):
                 done.append((members, FIRST))
         for members, version in done:
             for entity in members:
-                _core.accept_changes(entity, version)
+                _accepted(entity, version)
 
     def _save_in(self, mapping: Mapping, entity: Entity, ttl: Ttl, done: list[tuple[list[Entity], int]]) -> None:
         """Stores one of many; that it is stored is told to the entity when all are."""
@@ -284,7 +285,7 @@ class SQLModelBackend(Repository):
             if numbered:
                 mapping.number(entity, store.fetch_all(sql, parameters, write=True))
             elif not store.execute(sql, parameters):
-                self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, (mapping.key_in(key),)))
+                self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, mapping.key_row(key)))
         except _REFUSALS as error:
             self._refused(mapping, entity, error, None)
         done.append(([entity], version))
@@ -305,7 +306,7 @@ class SQLModelBackend(Repository):
                         if numbered:
                             mapping.number(members[0], await store.afetch_all(sql, parameters, write=True))
                         elif not await store.aexecute(sql, parameters):
-                            found = await store.afetch_one(mapping.version_sql, (mapping.key_in(key),))
+                            found = await store.afetch_one(mapping.version_sql, mapping.key_row(key))
                             self._stale(mapping, members[0], key, found)
                     except _REFUSALS as error:
                         self._refused(mapping, members[0], error, None)
@@ -326,7 +327,7 @@ class SQLModelBackend(Repository):
                 done.append((members, FIRST))
         for members, version in done:
             for entity in members:
-                _core.accept_changes(entity, version)
+                _accepted(entity, version)
 
     def _batches(self, entities: list[Entity], ttl: Ttl) -> Iterator[tuple[Mapping, list[Entity]]]:
         """New entities of one class that follow one another, together; every other one by itself."""
@@ -524,7 +525,7 @@ class SQLModelBackend(Repository):
         """The entity with this key, in a transaction during which nobody else can save it."""
         mapping = self._mapping(entity_class)
         with mapping.database.transaction():
-            row = mapping.database.fetch_one(mapping.lock_sql, (mapping.key_in(key),))
+            row = mapping.database.fetch_one(mapping.lock_sql, mapping.key_row(key))
             if row is None:
                 raise EntityNotFound(entity_class, key)
             yield mapping.entity(row)
@@ -552,7 +553,7 @@ class SQLModelBackend(Repository):
         names = mapping.clashing(error)
         if error.kind == "unique" and names:
             values = tuple(getattr(entity, name) for name in names)
-            other = None if found is None else mapping.value_out(mapping.key, found[0])
+            other = None if found is None else mapping.key_out(found)
             raise UniqueViolation(
                 mapping.entity_class, ", ".join(names), values[0] if len(values) == 1 else values, other
             ) from error
@@ -585,6 +586,19 @@ _configured: weakref.WeakSet[SQLModelBackend] = weakref.WeakSet()
 def _follow() -> None:
     for backend in list(_configured):
         backend._forget()
+
+
+def _accepted(entity: Entity, version: int) -> None:
+    """Tells an entity what has been written of it."""
+    _core.accept_changes(entity, version)
+    _followed(entity)
+
+
+def _followed(entity: Entity) -> None:
+    # Somebody else may keep a record of the entity too: SQLAlchemy does, of a SQLEntity.
+    follow = type(entity).__nitro_follow__
+    if follow is not None:
+        follow(entity)
 
 
 def _distinct(entities: Iterable[Entity]) -> list[Entity]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import threading
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
+from pydantic_core import PydanticUndefined
 from sqlmodel import SQLModel
 
 from ... import fields
@@ -23,6 +24,8 @@ VERSION = "_version"
 
 #: Bytes of the longest name of an index, less its prefix.
 _LONGEST = 60
+#: Words that a database wants in quotes, which SQLAlchemy does not know.
+_UNQUOTED = frozenset({"collation", "concurrently", "lateral", "nothing", "returning", "tablesample"})
 
 _making = threading.RLock()
 
@@ -71,21 +74,51 @@ def is_versioned(entity_class: type[Entity]) -> bool:
 def table_name(entity_class: type[Entity]) -> str:
     """What the table of a class is called."""
     named = getattr(entity_class, "__tablename__", None)
-    return named if isinstance(named, str) else re.sub(r"\W+", "_", entity_class.__name__.lower()).strip("_")
+    return _name(named if isinstance(named, str) else re.sub(r"\W+", "_", entity_class.__name__.lower()).strip("_"))
+
+
+def _name(name: str) -> str:
+    """A name for SQLAlchemy, in quotes where it has to be."""
+    return sa.sql.quoted_name(name, True) if name.lower() in _UNQUOTED else name
+
+
+def version_column() -> sa.Column[Any]:
+    """The column with the version of a record."""
+    return sa.Column(VERSION, sa.BigInteger(), nullable=False, server_default=sa.text("1"))
 
 
 def _made(entity_class: type[Entity]) -> sa.Table:
     name, metadata = table_name(entity_class), SQLModel.metadata
-    key = entity_class.__nitro_key__
-    columns = [_column(entity_class, column, column.name == key) for column in columns_of(entity_class).values()]
-    if getattr(entity_class, "__nitro_versioned__", True):
-        columns.append(sa.Column(VERSION, sa.BigInteger(), nullable=False, server_default=sa.text("1")))
+    columns = [column_for(entity_class, column) for column in columns_of(entity_class).values()]
+    if entity_class.__nitro_versioned__:
+        columns.append(version_column())
     _make_room(entity_class, name)
-    owner = {"nitro_class": f"{entity_class.__module__}.{entity_class.__qualname__}"}
-    table = sa.Table(name, metadata, *columns, info=owner)
-    for _, parts, unique in indexes_of(entity_class):
-        _add_index(table, parts, unique)
+    table = sa.Table(name, metadata, *columns)
+    _complete(entity_class, table)
     return table
+
+
+def complete_table(entity_class: type[Entity]) -> None:
+    """Gives the table of a class that SQLAlchemy has mapped what every table has."""
+    _complete(entity_class, cast("sa.Table", cast("Any", entity_class).__mapper__.local_table))
+
+
+def _complete(entity_class: type[Entity], table: sa.Table) -> None:
+    table.info.setdefault("nitro_class", f"{entity_class.__module__}.{entity_class.__qualname__}")
+    for _, parts, unique in indexes_of(entity_class):
+        if all(part in table.columns for part, _ in parts) and not _has_index(table, parts, unique):
+            _add_index(table, parts, unique)
+
+
+def _has_index(table: sa.Table, parts: list[tuple[str, bool]], unique: bool) -> bool:
+    """Whether a column, or the class that shares the table, has brought the index."""
+    names = [part for part, _ in parts]
+    if unique:
+        constraints = [item for item in table.constraints if isinstance(item, sa.UniqueConstraint)]
+        return any([column.key for column in constraint.columns] == names for constraint in constraints) or any(
+            index.unique and [column.key for column in index.columns] == names for index in table.indexes
+        )
+    return any([column.key for column in index.columns] == names for index in table.indexes)
 
 
 def _make_room(entity_class: type[Entity], name: str) -> None:
@@ -102,21 +135,43 @@ def _make_room(entity_class: type[Entity], name: str) -> None:
     SQLModel.metadata.remove(other)
 
 
-def _column(entity_class: type[Entity], column: FieldColumn, is_key: bool) -> sa.Column[Any]:
-    info = entity_class.__pydantic_fields__[column.name]
-    said = fields.stored(info)
+def column_for(entity_class: type[Entity], column: FieldColumn, *, defaults: bool = False) -> sa.Column[Any]:
+    """The column of a field; what sqlmodel's Field said of it holds.
+
+    Args:
+        defaults: Whether an INSERT that leaves the column out gives it the field's default.
+    """
+    info, name, keys = entity_class.__pydantic_fields__[column.name], column.name, entity_class.__nitro_keys__
+    declared = fields.setting(info, "sa_column")
+    if isinstance(declared, sa.Column):
+        own = cast("Any", declared)
+        if own.table is not None:
+            own = own._copy()
+        if own.name is None:
+            own.name = name
+        # What finds columns finds them by the names of the fields.
+        own.key = name
+        return own
+    said, is_key = fields.stored(info), name in keys
     arguments: list[Any] = []
     if said.foreign_key is not None:
         arguments.append(sa.ForeignKey(said.foreign_key, ondelete=said.ondelete))
-    type_ = BIG_INTEGER if is_key and column.kind == "integer" else column.type
-    return sa.Column(
-        column.name,
-        type_,
-        *arguments,
-        primary_key=is_key,
-        nullable=column.nullable and not is_key,
-        autoincrement=is_key and column.kind == "integer" and column.nullable,
-    )
+    arguments += fields.setting(info, "sa_column_args") or ()
+    nullable = fields.setting(info, "nullable")
+    keywords: dict[str, Any] = {
+        "primary_key": is_key,
+        "nullable": (column.nullable and not is_key) if nullable is None else nullable,
+        "autoincrement": keys == (name,) and column.kind == "integer" and column.nullable,
+    }
+    if defaults and not keywords["nullable"]:
+        # SQLAlchemy would take None for a value that was left out.
+        if info.default_factory is not None and not info.default_factory_takes_validated_data:
+            keywords["default"] = info.default_factory
+        elif info.default_factory is None and info.default is not PydanticUndefined:
+            keywords["default"] = info.default
+    keywords |= fields.setting(info, "sa_column_kwargs") or {}
+    type_ = BIG_INTEGER if is_key and type(column.type) is sa.BigInteger and column.kind == "integer" else column.type
+    return sa.Column(_name(name), type_, *arguments, key=name, **keywords)
 
 
 def _add_index(table: sa.Table, parts: list[tuple[str, bool]], unique: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterable
@@ -21,12 +22,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, NaiveDatetime, Secret
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ... import _core
 from ...errors import ConfigurationError
+from ...fields import setting
 
 Codec = Callable[[Any], Any]
 
@@ -205,8 +210,6 @@ class JsonCodec:
 
 def _sorted_items(data: bytes) -> bytes:
     # A set has no order; two that are equal are to be one text.
-    import json
-
     return b"[" + b",".join(sorted(json.dumps(item, ensure_ascii=False).encode() for item in json.loads(data))) + b"]"
 
 
@@ -254,9 +257,10 @@ def _keeps(annotation: Any) -> Callable[[Any], bool]:
 
 
 class _Coded(TypeDecorator[Any]):
-    """A column type with values of our own; migrations write its plain impl."""
+    """A column type with values of our own; migrations write its plain impl.
 
-    cache_ok = True
+    Each says `cache_ok` itself: SQLAlchemy wants to hear it from the very class, or compiles every statement anew.
+    """
 
     def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002
         return self
@@ -278,6 +282,7 @@ class Moment(_Coded):
     """An instant: TIMESTAMPTZ, and on SQLite text in UTC of fixed width."""
 
     impl = sa.DateTime(timezone=True)
+    cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(sa.String() if dialect.name == "sqlite" else sa.DateTime(timezone=True))
@@ -287,13 +292,29 @@ class Moment(_Coded):
 
 
 class ExactDecimal(_Coded):
-    """A Decimal: NUMERIC, and on SQLite, which has only floats, text."""
+    """A Decimal: NUMERIC, and on SQLite, which has only floats, text.
+
+    Attributes of a table class are compared as numbers on SQLite too, with the precision of its floats.
+    """
 
     impl = sa.Numeric()
+    cache_ok = True
 
     def __init__(self, precision: int | None = None, scale: int | None = None) -> None:
         super().__init__()
         self.precision, self.scale = precision, scale
+
+    class comparator_factory(sa.Numeric.Comparator[decimal.Decimal]):  # noqa: N801  (SQLAlchemy's name)
+        def operate(self, op: Any, *other: Any, **keywords: Any) -> Any:
+            if "parententity" in self.expr._annotations and not isinstance(self.expr, _AsNumber):
+                return op(_AsNumber(self.expr), *other, **keywords)
+            return super().operate(op, *other, **keywords)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return super().process_bind_param(_as_decimal(value), dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return _as_decimal(value) if isinstance(value, int | float) else super().process_result_value(value, dialect)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         plain = sa.String() if dialect.name == "sqlite" else sa.Numeric(self.precision, self.scale)
@@ -303,10 +324,36 @@ class ExactDecimal(_Coded):
         return (_decimal_text_in, decimal.Decimal) if dialect == "sqlite" else (_decimal_in, None)
 
 
+def _as_decimal(value: Any) -> Any:
+    """A number of another type as the Decimal that it is written as; a sum of SQLite's is one."""
+    return decimal.Decimal(repr(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class _AsNumber(FunctionElement[decimal.Decimal]):
+    """A Decimal, in the order of numbers."""
+
+    inherit_cache = True
+
+    def __init__(self, expression: Any) -> None:
+        super().__init__(expression)
+        self.type = expression.type
+
+
+@compiles(_AsNumber)
+def _number_as_it_is(element: _AsNumber, compiler: Any, **keywords: Any) -> str:
+    return compiler.process(element.clauses.clauses[0], **keywords)
+
+
+@compiles(_AsNumber, "sqlite")
+def _number_of_text(element: _AsNumber, compiler: Any, **keywords: Any) -> str:
+    return f"CAST({compiler.process(element.clauses.clauses[0], **keywords)} AS NUMERIC)"
+
+
 class Span(_Coded):
     """A timedelta: INTERVAL, and on SQLite a count of microseconds."""
 
     impl = sa.Interval()
+    cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(sa.BigInteger() if dialect.name == "sqlite" else postgresql.INTERVAL())
@@ -324,6 +371,7 @@ class EnumValue(_Coded):
     """The value of an enum's member: text or a number."""
 
     impl = sa.String()
+    cache_ok = True
 
     def __init__(self, members: type[enum.Enum]) -> None:
         super().__init__()
@@ -341,30 +389,32 @@ class Json(_Coded):
     """Anything else: JSON, and JSONB on PostgreSQL."""
 
     impl = sa.JSON(none_as_null=True)
+    cache_ok = True
 
     def __init__(self, annotation: Any) -> None:
         super().__init__()
         self.json = JsonCodec(annotation)
-        self.annotation = repr(annotation)
+        # By this SQLAlchemy tells types apart when it looks for a statement that it has compiled before.
+        self.annotation = self.json
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         # Text goes in and out: the codec is ours, not the dialect's.
         # A column of SQLite that is declared as JSON makes numbers of texts such as "1.0".
-        return dialect.type_descriptor(_RawJsonb() if dialect.name == "postgresql" else sa.Text())
+        jsonb = postgresql.JSONB(none_as_null=True)
+        return dialect.type_descriptor(jsonb if dialect.name == "postgresql" else sa.Text())
 
     def codec(self, dialect: str) -> tuple[Codec | None, Codec | None]:  # noqa: ARG002
         return self.json.encode, self.json.decode
 
+    # The drivers of PostgreSQL write and read JSON themselves for SQLAlchemy's connections.
 
-class _RawJsonb(postgresql.JSONB):
-    def bind_processor(self, dialect: Dialect) -> None:  # type: ignore[override]  # noqa: ARG002
-        return None
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        text = super().process_bind_param(value, dialect)
+        return json.loads(text) if text is not None and dialect.name == "postgresql" else text
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Codec:  # type: ignore[override]  # noqa: ARG002
-        import json
-
-        # SQLAlchemy's connections read JSONB themselves.
-        return lambda value: value if value is None or isinstance(value, str) else json.dumps(value)
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        text = json.dumps(value) if value is not None and dialect.name == "postgresql" else value
+        return super().process_result_value(text, dialect)
 
 
 def parameter_type(type_: TypeEngine[Any] | None) -> TypeEngine[Any] | None:
@@ -398,7 +448,7 @@ class FieldColumn:
     Attributes:
         name: Of the field and of its column.
         kind: What its values compare as: "text", "integer", "float", "decimal", "boolean", "date", "moment",
-            "naive", "time", "span", "uuid", "bytes", "enum", "json".
+            "naive", "time", "span", "uuid", "bytes", "enum", "json"; "custom" where somebody chose the column type.
         type: The column's type.
         nullable: Whether the field may be None.
         annotation: The type of the values, without None.
@@ -414,6 +464,8 @@ class FieldColumn:
         """(encode, decode) between the field's values and those of the driver; None where they are the same."""
         if isinstance(self.type, _Coded):
             return self.type.codec(dialect)
+        if self.kind == "custom":
+            return _foreign_codec(self.type, dialect)
         return _PLAIN[dialect][self.kind]
 
     def native_codec(self, dialect: str) -> tuple[Any, Any]:
@@ -525,6 +577,10 @@ def column_of(entity_class: type, name: str, info: FieldInfo) -> FieldColumn:
     """
     choices, nullable = choices_of(info.annotation)
     kind, type_ = _kind(info, choices)
+    chosen = _chosen(info)
+    if chosen is not None:
+        choice = choices[0] if len(choices) == 1 else Any
+        return FieldColumn(name, kind if _is_of_kind(chosen, kind) else "custom", chosen, nullable, choice)
     union: Any = Union
     choice: Any = choices[0] if len(choices) == 1 else union[tuple(choices)] if choices else Any
     if kind == "json":
@@ -541,6 +597,51 @@ def column_of(entity_class: type, name: str, info: FieldInfo) -> FieldColumn:
                 f"pydantic can write ({str(error).splitlines()[0]})"
             ) from None
     return FieldColumn(name, kind, cast("TypeEngine[Any]", type_), nullable, choice)
+
+
+def _chosen(info: FieldInfo) -> TypeEngine[Any] | None:
+    """The column type that sqlmodel's Field was given."""
+    column = setting(info, "sa_column")
+    type_: Any = column.type if isinstance(column, sa.Column) else setting(info, "sa_type")
+    return type_() if isinstance(type_, type) else type_
+
+
+_PLAIN_TYPES: dict[str, type[TypeEngine[Any]]] = {
+    "text": sa.String,
+    "integer": sa.Integer,
+    "float": sa.Float,
+    "boolean": sa.Boolean,
+    "bytes": sa.LargeBinary,
+    "date": sa.Date,
+    "naive": sa.DateTime,
+    "time": sa.Time,
+    "uuid": sa.Uuid,
+}
+
+
+def _is_of_kind(type_: TypeEngine[Any], kind: str) -> bool:
+    """Whether a column type keeps values as the one of this kind does."""
+    plain = _PLAIN_TYPES.get(kind)
+    if plain is None or not isinstance(type_, plain) or isinstance(type_, sa.Enum):
+        return False
+    if isinstance(type_, sa.DateTime | sa.Time):
+        return not type_.timezone
+    return not isinstance(type_, sa.Uuid) or (type_.as_uuid and type_.native_uuid)
+
+
+#: PostgreSQL's numbers of types, by which SQLAlchemy tells what its numbers are.
+_FLOAT8, _NUMERIC = 701, 1700
+
+
+def _foreign_codec(type_: TypeEngine[Any], dialect: str) -> tuple[Codec | None, Codec | None]:
+    """How SQLAlchemy itself passes on the values of a column type that is not one of ours."""
+    if isinstance(type_, sa.JSON):
+        # The driver's own reading of JSON is switched off, for the sake of ours.
+        return json.dumps, json.loads
+    speaking: Dialect = psycopg.dialect() if dialect == "postgresql" else sqlite.dialect()
+    known = type_.dialect_impl(speaking)
+    code = _FLOAT8 if isinstance(type_, sa.Float) else _NUMERIC if isinstance(type_, sa.Numeric) else None
+    return known.bind_processor(speaking), known.result_processor(speaking, code)
 
 
 def _secret(choice: Any) -> bool:
