@@ -18,6 +18,7 @@ from .errors import (
     EntityNotFound,
     NitroError,
     NotLoaded,
+    ReferencedError,
     SchemaMismatch,
     StaleEntityError,
     UniqueViolation,
@@ -30,6 +31,7 @@ from .expressions import Condition, FieldRef, Index, col
 from .fields import Field
 from .model import Model, ValueObject
 from .query import Page, Query
+from .relations import Many, Ref, many
 from .repository import Capabilities, Repository
 
 if TYPE_CHECKING:
@@ -49,12 +51,15 @@ __all__ = [
     "Field",
     "FieldRef",
     "Index",
+    "Many",
     "MemoryRepo",
     "Model",
     "NitroError",
     "NotLoaded",
     "Page",
     "Query",
+    "Ref",
+    "ReferencedError",
     "Repository",
     "SQLEntity",
     "SQLModelBackend",
@@ -76,6 +81,7 @@ __all__ = [
     "encode",
     "explain",
     "identity",
+    "many",
     "settings",
 ]
 

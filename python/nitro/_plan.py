@@ -275,7 +275,11 @@ class Compiler:
         return "union", tuple(nodes)
 
     def function(self, schema: Schema) -> Node:
-        return "slow-to-validate", "a validator", self.node(schema["schema"])
+        inner = self.node(schema["schema"])
+        # The function of a Ref makes keys of other things, and leaves keys as they are.
+        if getattr(schema["function"]["function"], "keeps_keys", False) and inner[0] in _KEYS:
+            return inner
+        return "slow-to-validate", "a validator", inner
 
     def default(self, schema: Schema) -> Node:
         return self.node(schema["schema"])
@@ -286,6 +290,9 @@ class Compiler:
     #: For every kind of schema: the keys that are known, and the method that reads it. Filled below.
     readers: ClassVar[dict[str, Reader]] = {}
 
+
+#: What the key of an entity is, where whatever has exactly that type is a key.
+_KEYS = frozenset({"str", "int", "float", "bool", "bytes", "uuid", "date", "datetime", "decimal", "enum", "literal"})
 
 _LENGTHS = frozenset({"min_length", "max_length"})
 _BOUNDS = frozenset({"gt", "ge", "lt", "le", "multiple_of"})
@@ -473,7 +480,8 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         if kind == "required" and slowness(node) is not None:
             required_slow = required_slow or f"{name}: {slowness(node)}"
         known_as: object = first_in_line(cls, name)
-        shadowed = hasattr(known_as, "__set__") and not hasattr(type(known_as), TRANSPARENT)
+        passes_on = hasattr(known_as, "gives_way") or hasattr(type(known_as), TRANSPARENT)
+        shadowed = hasattr(known_as, "__set__") and not passes_on
         assignable = not entry.get("frozen", False) and not shadowed
         fields.append((name, node, kind, value, assignable, name in indexed))
         explained.append(FieldLane(name, _type_name(cls.__pydantic_fields__[name].annotation), reason))
@@ -494,8 +502,10 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
 
     # What stands around the validation of a whole instance.
     custom_new = first_in_line(cls, "__new__") is not object.__dict__["__new__"]
+    init = first_in_line(cls, "__init__")
+    transparent = hasattr(init, TRANSPARENT)
     custom_init = bool(schema.get("custom_init")) or not (
-        first_in_line(cls, "__init__") is BaseModel.__init__ or hasattr(first_in_line(cls, "__init__"), TRANSPARENT)
+        transparent or getattr(init, "__pydantic_base_init__", False)
     )
     post_init = bool(schema.get("post_init"))
     around = (
@@ -539,12 +549,18 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         "tracked": tracked,
         "ignores_extra": extra == "ignore" and not more_names,
         "plain_init": known
+        and (init is BaseModel.__init__ or transparent)
         and not (custom_new or custom_init or model_validator or more_names)
         and own_validator
         and not schema.get("root_model"),
         "custom_init": custom_init,
         "plain_new": not custom_new,
-        "assign_direct": validates and ordinary_setattr and own_validator and not config.get("frozen") and known,
+        "assign_direct": validates
+        and ordinary_setattr
+        and own_validator
+        and not config.get("frozen")
+        and known
+        and not getattr(cls, "__nitro_refs__", None),
         "settles_late": tracked and settles_late(cls),
         "assignment_spreads": model_validator,
         "own_methods": own_methods and own_validator,
@@ -568,7 +584,19 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
 
 def install(cls: type[BaseModel]) -> None:
     """Compiles the plan of a class that pydantic has completed, and gives it to the class."""
-    plan, _ = compile_plan(cls)
+    # An attribute of the class that takes what is assigned would keep it from the instance that is tried out.
+    taking = {name: known for name in cls.__pydantic_fields__ if hasattr(known := first_in_line(cls, name), "reference")}
+    own = cls.__dict__.keys() & taking.keys()
+    for name, known in taking.items():
+        type.__setattr__(cls, name, known.reference)
+    try:
+        plan, _ = compile_plan(cls)
+    finally:
+        for name, known in taking.items():
+            if name in own:
+                type.__setattr__(cls, name, known)
+            else:
+                type.__delattr__(cls, name)
     ordinary_getattr = (
         not cls.__private_attributes__
         and cls.model_config.get("extra") != "allow"
@@ -602,7 +630,9 @@ def explain(cls: type[BaseModel]) -> Explanation:
         raise TypeError(f"nitro.explain takes a subclass of nitro.Model, got {cls!r}")
     if not cls.__pydantic_complete__:
         cls.model_rebuild()
-    return compile_plan(cast("type[BaseModel]", cls))[1]
+    explanation = compile_plan(cast("type[BaseModel]", cls))[1]
+    explanation.layout = cls.__nitro_plan__.layout
+    return explanation
 
 
 def _type_name(annotation: Any) -> str:

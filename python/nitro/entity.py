@@ -15,7 +15,7 @@ from pydantic.fields import Field as PydanticField
 from pydantic.fields import FieldInfo, PrivateAttr
 from pydantic_core import core_schema
 
-from . import _core, _plan, changes, fields
+from . import _core, _plan, changes, fields, relations
 from .errors import ConfigurationError, EntityNotFound, UnknownFieldError
 from .expressions import Index
 from .model import Model, ModelMeta
@@ -75,7 +75,9 @@ else:
             return MethodType(self.function, owner)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(fields.Field, PydanticField, PrivateAttr))
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(fields.Field, PydanticField, PrivateAttr, relations.many)
+)
 class EntityMeta(ModelMeta):
     """The metaclass of entities: finds the key and the backend of each class."""
 
@@ -90,7 +92,9 @@ class EntityMeta(ModelMeta):
         versioned: bool | None = None,
         **keywords: Any,
     ) -> type:
-        _refuse_reserved(name, _annotations(namespace))
+        annotations = _annotations(namespace)
+        _refuse_reserved(name, annotations)
+        many = relations.take_many(namespace, annotations)
         # Taken out: pydantic would ask for an annotation.
         indexes = {name: namespace.pop(name) for name, value in list(namespace.items()) if isinstance(value, Index)}
         namespace["__nitro_own_indexes__"] = indexes
@@ -99,6 +103,8 @@ class EntityMeta(ModelMeta):
         cls: Any = super().__new__(mcs, name, bases, namespace, **keywords)
         for attribute, index in indexes.items():
             type.__setattr__(cls, attribute, index)
+        for attribute, other_side in many.items():
+            type.__setattr__(cls, attribute, relations.belonging(other_side, cls))
         if ttl is not ...:
             cls.__nitro_ttl__ = ttl
         if versioned is not None:
@@ -115,6 +121,9 @@ class EntityMeta(ModelMeta):
         cls.__nitro_declares_id__ = "id" in _annotations(namespace) or any(map(_declares_id, cls.__bases__))
         _find_key(cls)
         _find_indexes(cls)
+
+    def _find_relations(cls) -> None:
+        relations.settle(cls)
 
     if TYPE_CHECKING:
         __pydantic_fields__: dict[str, FieldInfo]
@@ -148,8 +157,8 @@ if not TYPE_CHECKING:
     _core.finish_metaclass(EntityMeta)
 
 
-def _annotations(namespace: dict[str, Any]) -> Iterable[str]:
-    """The names that a class body annotates."""
+def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
+    """{name: annotation, or its text} of what a class body annotates."""
     known = namespace.get("__annotations__")
     if known is None and sys.version_info >= (3, 14):
         import annotationlib
@@ -157,7 +166,7 @@ def _annotations(namespace: dict[str, Any]) -> Iterable[str]:
         annotate = annotationlib.get_annotate_from_class_namespace(namespace)
         if annotate is not None:
             known = annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
-    return known or ()
+    return known or {}
 
 
 def _refuse_reserved(class_name: str, names: Iterable[str]) -> None:
@@ -245,7 +254,7 @@ class Entity(Model, metaclass=EntityMeta):
         True
     """
 
-    __slots__ = ("__nitro_state__",)
+    __slots__ = ("__nitro_loaded__", "__nitro_state__")
 
     model_config = ConfigDict(validate_assignment=True)
 
@@ -261,6 +270,10 @@ class Entity(Model, metaclass=EntityMeta):
     __nitro_versioned__: ClassVar[bool] = True
     __nitro_indexes__: ClassVar[list[tuple[str, list[tuple[str, bool]], bool]]] = []
     __nitro_indexed__: ClassVar[frozenset[str]] = frozenset()
+    #: {name: what it refers to} of the Ref fields.
+    __nitro_refs__: ClassVar[dict[str, relations.RefField]] = {}
+    #: (class, weakly, and the name of its field) of the Ref fields that refer to this class.
+    __nitro_referrers__: ClassVar[tuple[tuple[Any, str], ...]] = ()
 
     id: str = PydanticField(default_factory=_core.new_id)
 
@@ -375,12 +388,18 @@ class Entity(Model, metaclass=EntityMeta):
         return self
 
     def delete(self) -> None:
-        """Removes the entity from its store.
+        """Removes the entity from its store. What refers to it goes too, or is left without it, or forbids it, as
+        `ondelete` says in its Ref field.
 
         Raises:
             EntityNotFound: If it is not stored.
+            ReferencedError: If another entity refers to it that does not allow it; nothing is changed then.
         """
-        repository_of(type(self)).delete(self)
+        cls = type(self)
+        if (cls.__nitro_referrers__ or relations.incomplete) and relations.is_referred_to(cls):
+            relations.run(relations.deletion(self))
+        else:
+            repository_of(cls).delete(self)
 
     @_verb
     def refresh(self) -> Self:
@@ -391,6 +410,7 @@ class Entity(Model, metaclass=EntityMeta):
             EntityNotFound: If it is not stored.
         """
         repository_of(type(self)).refresh(self)
+        relations.forget(self)
         return self
 
     # The same for async code.
@@ -453,15 +473,19 @@ class Entity(Model, metaclass=EntityMeta):
 
     async def adelete(self) -> None:
         """`delete`, for async code."""
-        if type(self).delete is not Entity.delete:
+        cls = type(self)
+        if cls.delete is not Entity.delete:
             self.delete()
+        elif (cls.__nitro_referrers__ or relations.incomplete) and relations.is_referred_to(cls):
+            await relations.arun(relations.deletion(self))
         else:
-            await repository_of(type(self)).adelete(self)
+            await repository_of(cls).adelete(self)
 
     @_verb
     async def arefresh(self) -> Self:
         """`refresh`, for async code."""
         await repository_of(type(self)).arefresh(self)
+        relations.forget(self)
         return self
 
     # What changed.
@@ -501,6 +525,7 @@ class Entity(Model, metaclass=EntityMeta):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         schema = handler(source)
+        relations.keys_in_fields(cls, handler.resolve_ref_schema(schema))
         if _plan.settles_late(cls):
             _settle_at_the_end(handler.resolve_ref_schema(schema))
         return schema
@@ -518,6 +543,8 @@ class Entity(Model, metaclass=EntityMeta):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Pydantic's copy; the fields in `update` count as changed."""
+        if update and self.__nitro_refs__:
+            update = relations.keys_of(type(self), update)
         copied = super().model_copy(update=update, deep=deep)
         if update:
             before = {name: _core.original(self, name) for name in update if name in self.__pydantic_fields__}
@@ -651,7 +678,8 @@ def to_key(entity_class: type[Entity], key: Any) -> Any:
             return key
         if isinstance(key, int | uuid.UUID):
             return str(key)
-    return _adapter(key_type).validate_python(key)
+    converted = _adapter(key_type).validate_python(key)
+    return converted.key if type(converted) is relations.Ref else converted
 
 
 def validate_changes(entity: Entity) -> None:

@@ -10,6 +10,7 @@
     ├── ConstraintViolation     the database refuses what its schema forbids
     ├── EntityNotFound          no entity has this key            (LookupError)
     ├── NotLoaded               a relation, or a column, was not loaded
+    ├── ReferencedError         others refer to what is deleted
     ├── StaleEntityError        the stored version has moved on
     ├── UniqueViolation         another entity has this value
     ├── UnknownFieldError       no field has this name            (AttributeError)
@@ -79,12 +80,38 @@ class EntityNotFound(NitroError, LookupError):
     Attributes:
         entity_class: The class that was asked.
         key: The key as it was given.
+        referrer: The field that refers to it, and whose, in words; None where it was asked for by its key.
     """
 
-    def __init__(self, entity_class: type, key: object) -> None:
+    def __init__(self, entity_class: type, key: object, *, referrer: str | None = None) -> None:
         self.entity_class = entity_class
         self.key = key
-        super().__init__(f"no {entity_class.__name__} has the key {key!r}")
+        self.referrer = referrer
+        whose = "" if referrer is None else f", to which {referrer} refers"
+        super().__init__(f"no {entity_class.__name__} has the key {key!r}{whose}")
+
+
+class ReferencedError(NitroError):
+    """An entity cannot be deleted while another one refers to it.
+
+    Attributes:
+        entity_class: The class of the entity that was to be deleted.
+        key: Its key.
+        referrer_class: The class of the entity that refers to it.
+        field: The field that does.
+        referrer: The key of that entity.
+    """
+
+    def __init__(self, entity_class: type, key: object, referrer_class: type, field: str, referrer: object) -> None:
+        self.entity_class = entity_class
+        self.key = key
+        self.referrer_class = referrer_class
+        self.field = field
+        self.referrer = referrer
+        super().__init__(
+            f"{entity_class.__name__} {key!r} cannot be deleted: {referrer_class.__name__}.{field} of {referrer!r} "
+            f'refers to it; delete that one first, or declare the field with ondelete="CASCADE" or "SET NULL"'
+        )
 
 
 class NotLoaded(NitroError):

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
-from . import _core
+from . import _core, relations
 from ._core import Condition, FieldRef, Ordering
 from .errors import UnknownFieldError, UnsupportedQuery
 
@@ -125,6 +125,8 @@ def install(cls: Any) -> None:
         known = _in_line(cls, name)
         if known is None or isinstance(known, FieldRef) or hasattr(known, "gives_way"):
             type.__setattr__(cls, name, FieldRef(cls, (name,), info.annotation))
+    if getattr(cls, "__nitro_refs__", None):
+        relations.install(cls)
 
 
 def _in_line(cls: type, name: str) -> Any:
@@ -144,6 +146,8 @@ def field_of(cls: Any, name: str) -> FieldRef:
     if info is None:
         raise UnknownFieldError(cls, name, cls.__pydantic_fields__)
     known = cls.__dict__.get(name)
+    if isinstance(known, relations.RefAttribute):
+        return known.reference
     return known if isinstance(known, FieldRef) else FieldRef(cls, (name,), info.annotation)
 
 
@@ -193,6 +197,12 @@ def _nested(field: FieldRef, name: str) -> FieldRef:
         raise AttributeError(f"{field!r} has no attribute {name!r}")
     choices = _choices(_annotation(field))
     models = [choice for choice in choices if _is(choice, BaseModel)]
+    target = relations.target_of(_annotation(field))
+    if target is not None:
+        raise UnsupportedQuery(
+            f"{field!r}.{name}: the field holds the key of a {target.__name__} and no more; find those first, and ask "
+            f"for {field!r}.in_({target.__name__}.where(...).all())"
+        )
     for model in models:
         if name in model.__pydantic_fields__:
             return FieldRef(field._class, (*field._path, name), model.__pydantic_fields__[name].annotation)
@@ -283,7 +293,9 @@ def _as(annotation: Any, field: FieldRef, operator: str, value: Any) -> Any:
     if adapter is None:
         return value
     try:
-        return adapter.validate_python(value)
+        valid = adapter.validate_python(value)
+        # The Ref fields of an entity hold keys; a Ref in a list is one.
+        return relations.key_in_field(field, valid) if operator != "contains" else valid
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"]
         raise UnsupportedQuery(

@@ -57,6 +57,7 @@ class ModelMeta(ModelMetaclass):
             _core.collecting(-1)
         cls.__nitro_replaced__ = False
         cls.__nitro_settled__ = True
+        cls._find_relations()
         if cls.__pydantic_complete__:
             _plan.install(cls)
         if cls.__nitro_queried__:
@@ -65,6 +66,9 @@ class ModelMeta(ModelMetaclass):
 
     def _settle(cls, namespace: dict[str, Any]) -> None:
         """Called when pydantic has made the class, and before it gets its plan."""
+
+    def _find_relations(cls) -> None:
+        """Called when the fields of the class are known, and again when their types are; before it gets its plan."""
 
     if not TYPE_CHECKING:
 
@@ -83,6 +87,7 @@ class ModelMeta(ModelMetaclass):
                 # Pydantic's last word when it has built a class again.
                 cls.__nitro_replaced__ = False
                 if value:
+                    cls._find_relations()
                     _plan.install(cls)
                     if cls.__nitro_queried__:
                         expressions.install(cls)

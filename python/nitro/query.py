@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from . import _core, expressions
+from . import _core, expressions, relations
 from ._core import FieldRef, QueryCore
 from .errors import EntityNotFound, NitroError
 
@@ -82,6 +82,27 @@ class Query(QueryCore, Generic[E]):
         def limit(self, count: int | None, /) -> Self: ...
         def offset(self, count: int, /) -> Self: ...
         def in_memory(self) -> Self: ...
+
+    def with_(self, /, *relations_: Any) -> Query[E]:
+        """The same query, which also loads what the entities refer to: one question for each class, however many
+        entities there are. `order.customer.get()` and `order.lines` read nothing then.
+
+        Args:
+            relations_: A Ref field or a Many, as `Order.customer` or its name; "customer.company" goes on from there.
+
+        Raises:
+            UnknownFieldError: If a class has no such relation.
+
+        Example:
+            >>> class Customer(nitro.Entity):
+            ...     name: str
+            >>> class Sale(nitro.Entity):
+            ...     customer: nitro.Ref[Customer]
+            >>> sale = Sale(customer=Customer(name="Ann").save()).save()
+            >>> [sale.customer.get().name for sale in Sale.where().with_("customer")]
+            ['Ann']
+        """
+        return LoadingQuery(self, relations.grown(self._class, self._tree(), relations_))
 
     # --- Reading ---
 
@@ -160,7 +181,13 @@ class Query(QueryCore, Generic[E]):
     # --- Changing ---
 
     def delete(self) -> int:
-        """Deletes every match and tells how many there were."""
+        """Deletes every match and tells how many there were. What refers to them is treated as by `Entity.delete`.
+
+        Raises:
+            ReferencedError: If another entity refers to one of them that does not allow it; nothing is changed then.
+        """
+        if relations.is_referred_to(self._class):
+            return relations.run(relations.deletion_of_query(self))
         return self._repository.delete_all(self)
 
     def update(self, /, **values: Any) -> int:
@@ -241,6 +268,8 @@ class Query(QueryCore, Generic[E]):
 
     async def adelete(self) -> int:
         """`delete`, for async code."""
+        if relations.is_referred_to(self._class):
+            return await relations.arun(relations.deletion_of_query(self))
         return await self._repository.adelete_all(self)
 
     async def aupdate(self, /, **values: Any) -> int:
@@ -265,6 +294,10 @@ class Query(QueryCore, Generic[E]):
         return await self._repository.aaggregate(self, "max", self._field(field))
 
     # --- Within ---
+
+    def _tree(self) -> relations.Tree:
+        """What `with_` was asked to load."""
+        return {}
 
     def _at_most(self, count: int) -> Query[E]:
         return self if self._limit is not None and self._limit <= count else self.limit(count)
@@ -303,6 +336,87 @@ class Query(QueryCore, Generic[E]):
         if self._offset:
             text += f".offset({self._offset})"
         return text + (".in_memory()" if self._in_memory else "")
+
+
+class LoadingQuery(Query[E]):
+    """A query that loads what its entities refer to."""
+
+    __slots__ = ("_loaded",)
+
+    _loaded: relations.Tree
+
+    def __new__(cls, query: Query[E], tree: relations.Tree) -> Self:
+        made = QueryCore.__new__(
+            cls,
+            query._class,
+            query._repository,
+            query._conditions,
+            query._order,
+            query._limit,
+            query._offset,
+            query._in_memory,
+        )
+        object.__setattr__(made, "_loaded", tree)
+        return made
+
+    def _plain(self) -> Query[E]:
+        return Query(
+            self._class,
+            self._repository,
+            self._conditions,
+            self._order,
+            self._limit,
+            self._offset,
+            self._in_memory,
+        )
+
+    if not TYPE_CHECKING:
+
+        def where(self, /, *conditions: Any, **lookups: Any) -> Self:
+            return LoadingQuery(self._plain().where(*conditions, **lookups), self._loaded)
+
+        def order_by(self, /, *fields: Any) -> Self:
+            return LoadingQuery(self._plain().order_by(*fields), self._loaded)
+
+        def limit(self, count: int | None, /) -> Self:
+            return LoadingQuery(self._plain().limit(count), self._loaded)
+
+        def offset(self, count: int, /) -> Self:
+            return LoadingQuery(self._plain().offset(count), self._loaded)
+
+        def in_memory(self) -> Self:
+            return LoadingQuery(self._plain().in_memory(), self._loaded)
+
+    def all(self) -> list[E]:
+        found = self._plain().all()
+        return relations.results(found, relations.run(relations.loading(self._class, found, self._loaded)))
+
+    def __iter__(self) -> Iterator[E]:
+        yield from self.all()
+
+    def page(self, *, limit: int = 50, after: str | None = None, total: bool = False) -> Page[E]:
+        page = self._plain().page(limit=limit, after=after, total=total)
+        alive = relations.run(relations.loading(self._class, page.items, self._loaded))
+        return replace(page, items=relations.results(page.items, alive))
+
+    async def aall(self) -> list[E]:
+        found = await self._plain().aall()
+        return relations.results(found, await relations.arun(relations.loading(self._class, found, self._loaded)))
+
+    async def __aiter__(self) -> AsyncIterator[E]:
+        for entity in await self.aall():
+            yield entity
+
+    async def apage(self, *, limit: int = 50, after: str | None = None, total: bool = False) -> Page[E]:
+        page = await self._plain().apage(limit=limit, after=after, total=total)
+        alive = await relations.arun(relations.loading(self._class, page.items, self._loaded))
+        return replace(page, items=relations.results(page.items, alive))
+
+    def _tree(self) -> relations.Tree:
+        return self._loaded
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()}.with_({', '.join(map(repr, relations.paths(self._loaded)))})"
 
 
 @dataclass(frozen=True, slots=True)

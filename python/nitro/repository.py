@@ -6,7 +6,7 @@ import threading
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -271,6 +271,10 @@ class Repository(ABC):
         """
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is changed inside is kept together or not at all, where the backend declares `transactions`."""
+        return nullcontext()
+
     def _remember(self, entity_class: type[Entity]) -> None:  # noqa: B027  (most have no quicker way)
         """Called when entities of a class are looked up that lives here: a chance to be quicker the next time."""
 
@@ -279,6 +283,10 @@ class Repository(ABC):
     async def aget(self, entity_class: type[E], key: Any) -> E | None:
         """`get`, for async code."""
         return self.get(entity_class, key)
+
+    def atransaction(self) -> AbstractAsyncContextManager[None]:
+        """`transaction`, for async code."""
+        return nullcontext()
 
     async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
         """`get_many`, for async code."""
