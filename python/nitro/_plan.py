@@ -585,10 +585,12 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
 def install(cls: type[BaseModel]) -> None:
     """Compiles the plan of a class that pydantic has completed, and gives it to the class."""
     # An attribute of the class that takes what is assigned would keep it from the instance that is tried out.
-    taking = {name: known for name in cls.__pydantic_fields__ if hasattr(known := first_in_line(cls, name), "reference")}
+    taking = {
+        name: known for name in cls.__pydantic_fields__ if hasattr(known := first_in_line(cls, name), "_reference")
+    }
     own = cls.__dict__.keys() & taking.keys()
     for name, known in taking.items():
-        type.__setattr__(cls, name, known.reference)
+        type.__setattr__(cls, name, known._reference)
     try:
         plan, _ = compile_plan(cls)
     finally:

@@ -15,7 +15,7 @@ from pydantic.fields import Field as PydanticField
 from pydantic.fields import FieldInfo, PrivateAttr
 from pydantic_core import core_schema
 
-from . import _core, _plan, changes, fields, relations
+from . import _core, _plan, _related, changes, fields, relations
 from .errors import ConfigurationError, EntityNotFound, UnknownFieldError
 from .expressions import Index
 from .model import Model, ModelMeta
@@ -75,9 +75,7 @@ else:
             return MethodType(self.function, owner)
 
 
-@dataclass_transform(
-    kw_only_default=True, field_specifiers=(fields.Field, PydanticField, PrivateAttr, relations.many)
-)
+@dataclass_transform(kw_only_default=True, field_specifiers=(fields.Field, PydanticField, PrivateAttr, relations.many))
 class EntityMeta(ModelMeta):
     """The metaclass of entities: finds the key and the backend of each class."""
 
@@ -397,7 +395,7 @@ class Entity(Model, metaclass=EntityMeta):
         """
         cls = type(self)
         if (cls.__nitro_referrers__ or relations.incomplete) and relations.is_referred_to(cls):
-            relations.run(relations.deletion(self))
+            _related.run(_related.deletion(self))
         else:
             repository_of(cls).delete(self)
 
@@ -477,7 +475,7 @@ class Entity(Model, metaclass=EntityMeta):
         if cls.delete is not Entity.delete:
             self.delete()
         elif (cls.__nitro_referrers__ or relations.incomplete) and relations.is_referred_to(cls):
-            await relations.arun(relations.deletion(self))
+            await _related.arun(_related.deletion(self))
         else:
             await repository_of(cls).adelete(self)
 

@@ -147,7 +147,7 @@ def field_of(cls: Any, name: str) -> FieldRef:
         raise UnknownFieldError(cls, name, cls.__pydantic_fields__)
     known = cls.__dict__.get(name)
     if isinstance(known, relations.RefAttribute):
-        return known.reference
+        return known._reference
     return known if isinstance(known, FieldRef) else FieldRef(cls, (name,), info.annotation)
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from . import _core, expressions, relations
+from . import _core, _related, expressions, relations
 from ._core import FieldRef, QueryCore
 from .errors import EntityNotFound, NitroError
 
@@ -102,7 +102,7 @@ class Query(QueryCore, Generic[E]):
             >>> [sale.customer.get().name for sale in Sale.where().with_("customer")]
             ['Ann']
         """
-        return LoadingQuery(self, relations.grown(self._class, self._tree(), relations_))
+        return LoadingQuery(self, _related.grown(self._class, self._tree(), relations_))
 
     # --- Reading ---
 
@@ -187,7 +187,7 @@ class Query(QueryCore, Generic[E]):
             ReferencedError: If another entity refers to one of them that does not allow it; nothing is changed then.
         """
         if relations.is_referred_to(self._class):
-            return relations.run(relations.deletion_of_query(self))
+            return _related.run(_related.deletion_of_query(self))
         return self._repository.delete_all(self)
 
     def update(self, /, **values: Any) -> int:
@@ -269,7 +269,7 @@ class Query(QueryCore, Generic[E]):
     async def adelete(self) -> int:
         """`delete`, for async code."""
         if relations.is_referred_to(self._class):
-            return await relations.arun(relations.deletion_of_query(self))
+            return await _related.arun(_related.deletion_of_query(self))
         return await self._repository.adelete_all(self)
 
     async def aupdate(self, /, **values: Any) -> int:
@@ -295,7 +295,7 @@ class Query(QueryCore, Generic[E]):
 
     # --- Within ---
 
-    def _tree(self) -> relations.Tree:
+    def _tree(self) -> _related.Tree:
         """What `with_` was asked to load."""
         return {}
 
@@ -343,9 +343,9 @@ class LoadingQuery(Query[E]):
 
     __slots__ = ("_loaded",)
 
-    _loaded: relations.Tree
+    _loaded: _related.Tree
 
-    def __new__(cls, query: Query[E], tree: relations.Tree) -> Self:
+    def __new__(cls, query: Query[E], tree: _related.Tree) -> Self:
         made = QueryCore.__new__(
             cls,
             query._class,
@@ -389,19 +389,19 @@ class LoadingQuery(Query[E]):
 
     def all(self) -> list[E]:
         found = self._plain().all()
-        return relations.results(found, relations.run(relations.loading(self._class, found, self._loaded)))
+        return _related.results(found, _related.run(_related.loading(self._class, found, self._loaded)))
 
     def __iter__(self) -> Iterator[E]:
         yield from self.all()
 
     def page(self, *, limit: int = 50, after: str | None = None, total: bool = False) -> Page[E]:
         page = self._plain().page(limit=limit, after=after, total=total)
-        alive = relations.run(relations.loading(self._class, page.items, self._loaded))
-        return replace(page, items=relations.results(page.items, alive))
+        alive = _related.run(_related.loading(self._class, page.items, self._loaded))
+        return replace(page, items=_related.results(page.items, alive))
 
     async def aall(self) -> list[E]:
         found = await self._plain().aall()
-        return relations.results(found, await relations.arun(relations.loading(self._class, found, self._loaded)))
+        return _related.results(found, await _related.arun(_related.loading(self._class, found, self._loaded)))
 
     async def __aiter__(self) -> AsyncIterator[E]:
         for entity in await self.aall():
@@ -409,14 +409,14 @@ class LoadingQuery(Query[E]):
 
     async def apage(self, *, limit: int = 50, after: str | None = None, total: bool = False) -> Page[E]:
         page = await self._plain().apage(limit=limit, after=after, total=total)
-        alive = await relations.arun(relations.loading(self._class, page.items, self._loaded))
-        return replace(page, items=relations.results(page.items, alive))
+        alive = await _related.arun(_related.loading(self._class, page.items, self._loaded))
+        return replace(page, items=_related.results(page.items, alive))
 
-    def _tree(self) -> relations.Tree:
+    def _tree(self) -> _related.Tree:
         return self._loaded
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()}.with_({', '.join(map(repr, relations.paths(self._loaded)))})"
+        return f"{super().__repr__()}.with_({', '.join(map(repr, _related.paths(self._loaded)))})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import re
 import sys
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Collection, Generator, Iterable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -35,12 +35,11 @@ from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import PydanticCustomError, core_schema
 
 from . import _core, fields
-from .errors import ConfigurationError, EntityNotFound, ReferencedError, StaleEntityError, UnknownFieldError
+from .errors import ConfigurationError, EntityNotFound
 
 if TYPE_CHECKING:
     from .entity import Entity
     from .query import Query
-    from .repository import Repository
 
 T = TypeVar("T", bound="Entity")
 R = TypeVar("R")
@@ -164,7 +163,7 @@ class Ref(Generic[T]):
         return EntityNotFound(self._class, self._key, referrer=where)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Ref):
+        if type(other) is not _REF:
             return NotImplemented
         others = cast("Ref[Any]", other)
         return self._class is others._class and self._key == others._key
@@ -181,7 +180,7 @@ class Ref(Generic[T]):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Ref[T]:
-        return Ref._of(self._class, self._key)
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _referring, (self._class, self._key)
@@ -196,22 +195,26 @@ class Ref(Generic[T]):
         return core_schema.no_info_after_validator_function(
             _Maker(target),
             taken,
-            serialization=core_schema.plain_serializer_function_ser_schema(_plain, return_schema=key),
+            serialization=core_schema.plain_serializer_function_ser_schema(plain, return_schema=key),
         )
 
 
+#: For comparing types: a value of any type stays one of any type to type checkers.
+_REF: Any = Ref
+
+
 def _referring(entity_class: type[Any], key: Any) -> Ref[Any]:
-    return Ref[Any]._of(entity_class, key)
+    return _REF._of(entity_class, key)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The key that stands for a reference."""
-    return value._key if type(value) is Ref else value
+    return value._key if type(value) is _REF else value
 
 
 def key_of(entity: Any) -> Any:
     """The key of an entity: see `nitro.identity`."""
-    return entity.__dict__[type(entity).__nitro_key__]
+    return entity.__dict__[cast("Any", type(entity)).__nitro_key__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +229,7 @@ class _Reader:
     def __call__(self, value: Any) -> Any:
         if type(value) is str:
             return value
-        if type(value) is Ref:
+        if type(value) is _REF:
             if value._class is not self.target:
                 raise self._wrong(f"a reference to {value._class.__name__}")
             return value._key
@@ -258,7 +261,7 @@ class _Maker:
     target: type[Any]
 
     def __call__(self, key: Any) -> Ref[Any]:
-        return Ref[Any]._of(self.target, key)
+        return _REF._of(self.target, key)
 
 
 def _is_kept_with(cls: type, target: type) -> bool:
@@ -366,20 +369,20 @@ class RefAttribute:
     #: Gives way to a field of a subclass: see `nitro.expressions.install`.
     gives_way = True
 
-    __slots__ = ("__weakref__", "_inline", "_name", "_target", "reference")
+    __slots__ = ("__weakref__", "_inline", "_name", "_reference", "_target")
 
     def __init__(self, reference: _core.FieldRef, target: type[Any], inline: bool) -> None:
-        self.reference = reference
+        self._reference = reference
         self._name: str = reference._path[0]
         self._target = target
         self._inline = inline
 
     def __get__(self, entity: Any, owner: Any = None) -> Any:
         if entity is None:
-            return self.reference.__get__(None, owner)
+            return self._reference.__get__(None, owner)
         name = self._name
         # Asking for the dictionary would make one where there is none.
-        key = _core.value_at(entity, self.reference) if self._inline else None
+        key = _core.value_at(entity, self._reference) if self._inline else None
         if key is None:
             try:
                 key = entity.__dict__[name]
@@ -387,7 +390,7 @@ class RefAttribute:
                 raise AttributeError(f"{type(entity).__name__!r} object has no attribute {name!r}") from None
             if key is None:
                 return None
-        made = object.__new__(Ref)
+        made: Any = object.__new__(_REF)
         made._class = self._target
         made._key = key
         made._entity = None
@@ -397,7 +400,7 @@ class RefAttribute:
     # Both are called by those alone who write past the entity.
 
     def __set__(self, entity: Any, value: Any) -> None:
-        entity.__dict__[self._name] = _plain(value)
+        entity.__dict__[self._name] = plain(value)
 
     def __delete__(self, entity: Any) -> None:
         del entity.__dict__[self._name]
@@ -417,7 +420,7 @@ def keys_in_fields(entity_class: Any, schema: Any) -> None:
 
 def key_in_field(field: _core.FieldRef, value: Any) -> Any:
     """What stands in a field for a valid value: in a Ref field of an entity the key."""
-    direct = type(value) is Ref and len(field._path) == 1 and hasattr(field._class, "__nitro_refs__")
+    direct = type(value) is _REF and len(field._path) == 1 and hasattr(field._class, "__nitro_refs__")
     return value._key if direct else value
 
 
@@ -427,7 +430,7 @@ def _giving_key(schema: Any) -> Any:
     if schema["type"] == "function-after" and isinstance(schema["function"]["function"], _Maker):
         return schema["schema"]
     # Validators of the field's own are about references.
-    return core_schema.no_info_after_validator_function(_plain, schema)
+    return core_schema.no_info_after_validator_function(plain, schema)
 
 
 #: Classes that pydantic has not completed: they may refer to any class.
@@ -460,7 +463,7 @@ def settle(entity_class: Any) -> None:
         info = entity_class.__pydantic_fields__[name]
         if not (info.frozen or entity_class.model_config.get("frozen")):
             entity_class.__pydantic_setattr_handlers__[name] = _assign
-    if _first(entity_class, "__init__") is BaseModel.__init__:
+    if first_in_line(entity_class, "__init__") is BaseModel.__init__:
         type.__setattr__(entity_class, "__init__", _init)
 
 
@@ -469,14 +472,14 @@ def install(entity_class: Any) -> None:
     if not entity_class.__pydantic_complete__:
         return
     for name, field in entity_class.__nitro_refs__.items():
-        known = _first(entity_class, name)
+        known = first_in_line(entity_class, name)
         if known is None or isinstance(known, _core.FieldRef) or hasattr(known, "gives_way"):
             reference = _core.FieldRef(entity_class, (name,), _bare_key_type(field.target))
             inline = entity_class.__nitro_plan__.layout == "inline"
             type.__setattr__(entity_class, name, RefAttribute(reference, field.target, inline))
 
 
-def _first(cls: type, name: str) -> Any:
+def first_in_line(cls: type, name: str) -> Any:
     for base in cls.__mro__:
         if name in base.__dict__:
             return base.__dict__[name]
@@ -542,21 +545,20 @@ def referrers(entity_class: Any) -> list[tuple[type[Any], RefField]]:
     return found
 
 
+def is_referred_to(entity_class: Any) -> bool:
+    """Whether deleting entities of a class has to look for others that refer to them."""
+    if incomplete:
+        _settle_incomplete(entity_class)
+    return bool(entity_class.__nitro_referrers__) and bool(referrers(entity_class))
+
+
 # --- Entities that come along -----------------------------------------------------------------------------------
 
 
-class _Rows(list[Any]):
+class Rows(list[Any]):
     """The entities of a Many: a list that can be referred to weakly."""
 
     __slots__ = ("__weakref__",)
-
-
-class Results(list[R]):
-    """What a query found, and what keeps the entities alive that it loaded for them."""
-
-    __slots__ = ("loaded",)
-
-    loaded: list[Any]
 
 
 def _read_loaded(owner: Any) -> dict[str, Any] | None:
@@ -577,21 +579,26 @@ _loaded_slot: Any = None
 
 def _kept(owner: Any, name: str, key: Any) -> Any:
     """The entity with this key that came along with a field."""
-    loaded = _read_loaded(owner)
-    found = None if loaded is None else loaded.get(name)
-    if isinstance(found, weakref.ref):
-        found = found()
+    found = _loaded_as(owner, name)
     return found if found is not None and key_of(found) == key else None
 
 
-def _keep(owner: Any, name: str, value: Any) -> None:
+def _loaded_as(owner: Any, name: str) -> Any:
+    loaded = _read_loaded(owner)
+    found: Any = None if loaded is None else loaded.get(name)
+    if isinstance(found, weakref.ref):
+        return cast("weakref.ref[Any]", found)()
+    return found
+
+
+def keep(owner: Any, name: str, value: Any) -> None:
     """Lets an entity, or the entities of a Many, come along with its owner."""
     loaded = _read_loaded(owner)
     if loaded is None:
         loaded = {}
         object.__setattr__(owner, "__nitro_loaded__", loaded)
     # A shared record lives on, and what is held by it would never be read again.
-    loaded[name] = weakref.ref(value) if _is_live(type(owner)) else value
+    loaded[name] = weakref.ref(value) if is_live(cast("Any", type(owner))) else value
 
 
 def forget(owner: Any, name: str | None = None) -> None:
@@ -605,7 +612,7 @@ def forget(owner: Any, name: str | None = None) -> None:
         loaded.pop(name, None)
 
 
-def _is_live(entity_class: type[Any]) -> bool:
+def is_live(entity_class: type[Any]) -> bool:
     from .repository import repository_of
 
     return repository_of(entity_class).capabilities.live
@@ -613,9 +620,9 @@ def _is_live(entity_class: type[Any]) -> bool:
 
 def _take_along(owner: Any, name: str, given: Any) -> None:
     """Keeps the entity that was given for a Ref field, if it was one."""
-    entity = given._known() if type(given) is Ref else given
+    entity = given._known() if type(given) is _REF else given
     if isinstance(entity, BaseModel):
-        _keep(owner, name, entity)
+        keep(owner, name, entity)
     else:
         forget(owner, name)
 
@@ -630,12 +637,13 @@ def _init(self: Any, /, **data: Any) -> None:
     # Where every value has exactly the declared type already, nobody calls this.
     __tracebackhide__ = True
     BaseModel.__init__(self, **data)
-    known = type(self).__pydantic_fields__
-    for name in type(self).__nitro_refs__:
+    cls = cast("Any", type(self))
+    known = cls.__pydantic_fields__
+    for name in cls.__nitro_refs__:
         given = data.get(name)
         if given is None:
             given = data.get(known[name].alias or name)
-        if isinstance(given, BaseModel) or type(given) is Ref:
+        if isinstance(given, BaseModel) or type(given) is _REF:
             _take_along(self, name, given)
 
 
@@ -752,9 +760,7 @@ class Many(Generic[T]):
     def _loaded(self) -> list[Any] | None:
         """What `with_` has loaded."""
         _, owner = self._bound()
-        loaded = _read_loaded(owner)
-        found = None if loaded is None else loaded.get(self._name)
-        return found() if isinstance(found, weakref.ref) else found
+        return _loaded_as(owner, self._name)
 
     def _other_side(self, owner: type[Any]) -> tuple[type[Any], str]:
         """The class at the other side, and its field that refers to a class.
@@ -762,7 +768,7 @@ class Many(Generic[T]):
         Raises:
             ConfigurationError: If there is none, or there are several.
         """
-        if self._found is not None and self._found[0] == (_generation, owner):
+        if self._found and self._found[0] == (_generation, owner):
             return self._found[1], self._found[2]
         declared = self._declared
         name = declared if isinstance(declared, str) else declared.__name__
@@ -828,7 +834,7 @@ def take_many(namespace: dict[str, Any], annotations: Any) -> dict[str, Many[Any
         if other is None:
             continue
         value = namespace.pop(name, None)
-        made = value if isinstance(value, Many) else cast("Any", Many)()
+        made = cast("Any", value if isinstance(value, Many) else cast("Any", Many)())
         made._declared, made._name = other, name
         found[name] = made
     for name, value in namespace.items():
@@ -874,7 +880,7 @@ def _remove_annotations(namespace: dict[str, Any], names: Collection[str]) -> No
         for name in names:
             known.pop(name, None)
         return
-    import annotationlib  # Python 3.14
+    annotationlib: Any = import_module("annotationlib")  # Python 3.14
 
     annotate = annotationlib.get_annotate_from_class_namespace(namespace)
 
@@ -883,327 +889,3 @@ def _remove_annotations(namespace: dict[str, Any], names: Collection[str]) -> No
         return {name: annotation for name, annotation in given.items() if name not in names}
 
     namespace["__annotate_func__" if "__annotate_func__" in namespace else "__annotate__"] = without
-
-
-# --- What is asked of repositories, for sync and async code alike -------------------------------------------------
-
-
-#: (repository, name of its method, arguments): what a generator below waits for. "transaction" is entered.
-_Ask = tuple["Repository", str, tuple[Any, ...]]
-_Steps = Generator[_Ask, Any, R]
-
-
-def run(steps: _Steps[R]) -> R:
-    """Asks repositories for what the steps ask for."""
-    answer: Any = None
-    with ExitStack() as transactions:
-        while True:
-            try:
-                repository, method, arguments = steps.send(answer)
-            except StopIteration as done:
-                return done.value
-            answer = getattr(repository, method)(*arguments)
-            if method == "transaction":
-                transactions.enter_context(answer)
-
-
-async def arun(steps: _Steps[R]) -> R:
-    """`run`, for async code."""
-    answer: Any = None
-    async with AsyncExitStack() as transactions:
-        while True:
-            try:
-                repository, method, arguments = steps.send(answer)
-            except StopIteration as done:
-                return done.value
-            answer = getattr(repository, f"a{method}")(*arguments)
-            if method == "transaction":
-                await transactions.enter_async_context(answer)
-            else:
-                answer = await answer
-
-
-# --- Loading what entities refer to -------------------------------------------------------------------------------
-
-#: {name of a Ref field or a Many: what to load for what it leads to}.
-Tree = dict[str, Any]
-
-
-def grown(entity_class: type[Any], tree: Tree, relations: Iterable[Any]) -> Tree:
-    """A tree with further relations in it.
-
-    Raises:
-        UnknownFieldError: If a class has no such relation.
-    """
-    grown_tree = _copied(tree)
-    for relation in relations:
-        cls, place = entity_class, grown_tree
-        for name in _names(entity_class, relation):
-            cls = _leads_to(cls, name)
-            place = place.setdefault(name, {})
-    return grown_tree
-
-
-def _copied(tree: Tree) -> Tree:
-    return {name: _copied(branch) for name, branch in tree.items()}
-
-
-def paths(tree: Tree) -> Iterator[str]:
-    """The relations that a tree has: "customer", "customer.company"."""
-    for name, branch in tree.items():
-        if not branch:
-            yield name
-        for rest in paths(branch):
-            yield f"{name}.{rest}"
-
-
-def _names(entity_class: type[Any], relation: Any) -> list[str]:
-    if isinstance(relation, str):
-        return relation.replace("__", ".").split(".")
-    if isinstance(relation, _core.FieldRef):
-        return [str(step) for step in relation._path]
-    if isinstance(relation, Many):
-        return [cast("Many[Any]", relation)._name]
-    raise TypeError(f"with_ takes relations of {entity_class.__name__}, such as their names, got {relation!r}")
-
-
-def _leads_to(cls: Any, name: str) -> type[Any]:
-    if name in cls.__nitro_refs__:
-        return cls.__nitro_refs__[name].target
-    declared = _first(cls, name)
-    if isinstance(declared, Many):
-        return cast("Many[Any]", declared)._other_side(cls)[0]
-    known = [*cls.__nitro_refs__, *(key for key in dir(cls) if isinstance(_first(cls, key), Many))]
-    hint = f"; {name} is a field, and with_ loads what a Ref or a Many leads to" if _is_field(cls, name) else ""
-    raise UnknownFieldError(cls, name, known, hint)
-
-
-def _is_field(cls: Any, name: str) -> bool:
-    return name in cls.__pydantic_fields__
-
-
-def loading(cls: Any, owners: list[Any], tree: Tree) -> _Steps[list[Any]]:
-    """Loads what entities of a class refer to: one question for each class. Gives what has to be kept alive."""
-    from .entity import Entity
-    from .expressions import field_of
-    from .repository import repository_of
-
-    alive: list[Any] = []
-    if not owners:
-        return alive
-    wanted: dict[type[Any], dict[Any, None]] = {}
-    for name in tree:
-        if name in cls.__nitro_refs__:
-            keys = wanted.setdefault(cls.__nitro_refs__[name].target, {})
-            keys.update((owner.__dict__[name], None) for owner in owners if owner.__dict__[name] is not None)
-    by_key: dict[type[Any], dict[Any, Any]] = {}
-    for target, keys in wanted.items():
-        targets = (yield repository_of(target), "get_many", (target, list(keys))) if keys else []
-        by_key[target] = {key_of(entity): entity for entity in targets}
-        alive += targets
-    for name, branch in tree.items():
-        found: list[Any] = []
-        if name in cls.__nitro_refs__:
-            other = cls.__nitro_refs__[name].target
-            used: dict[int, Any] = {}
-            for owner in owners:
-                entity = by_key[other].get(owner.__dict__[name])
-                if entity is None:
-                    forget(owner, name)
-                else:
-                    _keep(owner, name, entity)
-                    used[id(entity)] = entity
-            found = list(used.values())
-        else:
-            other, field = cast("Many[Any]", _first(cls, name))._other_side(cls)
-            condition = field_of(other, field).in_([key_of(owner) for owner in owners])
-            query = _askable(cast("Any", Entity.where).__func__(other, condition))
-            found = yield repository_of(other), "select", (query,)
-            if not (_is_live(cls) and _is_live(other)):
-                alive += _keep_many(owners, name, found, field)
-        if branch:
-            alive += yield from loading(other, found, branch)
-    return alive
-
-
-def _keep_many(owners: list[Any], name: str, found: list[Any], field: str) -> list[Any]:
-    rows: dict[Any, _Rows] = {key_of(owner): _Rows() for owner in owners}
-    by_key = {key_of(owner): owner for owner in owners}
-    for entity in found:
-        key = entity.__dict__[field]
-        rows[key].append(entity)
-        _keep(entity, field, by_key[key])
-    for owner in owners:
-        _keep(owner, name, rows[key_of(owner)])
-    return list(rows.values())
-
-
-def results(found: list[R], alive: list[Any]) -> list[R]:
-    """What a query found, with what was loaded for it."""
-    if not alive or not found or not _is_live(type(found[0])):
-        return found
-    kept = Results(found)
-    kept.loaded = alive
-    return kept
-
-
-def _askable(query: Query[Any]) -> Query[Any]:
-    operators = query._repository.capabilities.operators
-    return query if operators is None or "in" in operators else query.in_memory()
-
-
-# --- Deleting what is referred to ---------------------------------------------------------------------------------
-
-
-def is_referred_to(entity_class: Any) -> bool:
-    """Whether deleting entities of a class has to look for others that refer to them."""
-    if incomplete:
-        _settle_incomplete(entity_class)
-    return bool(entity_class.__nitro_referrers__) and bool(referrers(entity_class))
-
-
-def deletion(entity: Any) -> _Steps[None]:
-    """Deletes an entity that others may refer to, as their fields say."""
-    from .repository import repository_of
-
-    cls = type(entity)
-    repository = repository_of(cls)
-    version, key = _core.version(entity), _core.original(entity, cls.__nitro_key__)
-    if not version:
-        # The error is the repository's.
-        yield repository, "delete", (entity,)
-        return
-    yield repository, "transaction", ()
-    plan = _Deletion({cls: {key: entity}})
-    yield from plan.collect()
-    if not plan.changes_others():
-        yield repository, "delete", (entity,)
-        return
-    # What would refuse the deletion has to do so before anything is changed.
-    stored = yield repository, "get", (cls, key)
-    if stored is None:
-        raise EntityNotFound(cls, key)
-    if stored is not entity and _core.version(stored) != version and repository.capabilities.versions:
-        raise StaleEntityError(cls, key, expected_version=version, stored_version=_core.version(stored))
-    yield from plan.carry_out({key})
-    if plan.cyclic:
-        # A database whose tables say the same may have deleted it on the way.
-        yield repository, "delete_all", (_by_key(cls, [key]),)
-        _core.accept_changes(entity, 0)
-    else:
-        yield repository, "delete", (entity,)
-
-
-def deletion_of_query(query: Query[Any]) -> _Steps[int]:
-    """Deletes what a query finds, and what refers to it, as the fields say; gives how many the query found."""
-    cls, repository = query._class, query._repository
-    yield repository, "transaction", ()
-    found: list[Any] = yield repository, "select", (query,)
-    if not found:
-        return 0
-    keys = [key_of(entity) for entity in found]
-    plan = _Deletion({cls: dict(zip(keys, found, strict=True))})
-    yield from plan.collect()
-    yield from plan.carry_out(set(keys))
-    yield repository, "delete_all", (_by_key(cls, keys),)
-    return len(found)
-
-
-def _by_key(cls: Any, keys: Collection[Any]) -> Query[Any]:
-    return _where(cls, cls.__nitro_key__, keys)
-
-
-def _where(cls: Any, name: str, keys: Collection[Any]) -> Query[Any]:
-    from .entity import Entity
-    from .expressions import field_of
-
-    return _askable(cast("Any", Entity.where).__func__(cls, field_of(cls, name).in_(list(keys))))
-
-
-class _Deletion:
-    """Everything that goes when some entities go.
-
-    Args:
-        roots: {class: {key: entity}} of those that are to be deleted.
-    """
-
-    def __init__(self, roots: dict[type[Any], dict[Any, Any]]) -> None:
-        #: What is deleted.
-        self.doomed = {cls: dict(members) for cls, members in roots.items()}
-        #: (class, field, keys of what it refers to) that are set to None.
-        self.emptied: list[tuple[type[Any], RefField, list[Any]]] = []
-        #: Whether something that is deleted refers, in the end, to itself.
-        self.cyclic = False
-
-    def changes_others(self) -> bool:
-        return bool(self.emptied) or self.cyclic or sum(map(len, self.doomed.values())) > 1
-
-    def collect(self) -> _Steps[None]:
-        """Finds out what goes, and whether it may.
-
-        Raises:
-            ReferencedError: If something else refers to it that says RESTRICT.
-        """
-        restricted: list[tuple[type[Any], RefField, type[Any], list[Any]]] = []
-        waiting = [(cls, list(members)) for cls, members in self.doomed.items()]
-        while waiting:
-            cls, keys = waiting.pop(0)
-            for other, field in referrers(cls):
-                if field.ondelete == "RESTRICT":
-                    restricted.append((other, field, cls, keys))
-                    continue
-                query = _where(other, field.name, keys)
-                if field.ondelete == "SET NULL":
-                    if (yield query._repository, "count", (query,)):
-                        self.emptied.append((other, field, keys))
-                    continue
-                found: list[Any] = yield query._repository, "select", (query,)
-                known = self.doomed.setdefault(other, {})
-                fresh = {key_of(entity): entity for entity in found if key_of(entity) not in known}
-                self.cyclic = self.cyclic or len(fresh) < len(found)
-                if fresh:
-                    known.update(fresh)
-                    waiting.append((other, list(fresh)))
-        for other, field, cls, keys in restricted:
-            doomed = self.doomed.get(other, {})
-            query = _where(other, field.name, keys).limit(len(doomed) + 1)
-            for entity in (yield query._repository, "select", (query,)):
-                if key_of(entity) not in doomed:
-                    raise ReferencedError(cls, entity.__dict__[field.name], other, field.name, key_of(entity))
-
-    def carry_out(self, roots: Collection[Any]) -> _Steps[None]:
-        """Changes and deletes all but the roots."""
-        from .repository import repository_of
-
-        (root, *_) = self.doomed
-        entered = {id(repository_of(root))}
-        for cls in (*(cls for cls, _, _ in self.emptied), *self.doomed):
-            repository = repository_of(cls)
-            if id(repository) not in entered:
-                entered.add(id(repository))
-                yield repository, "transaction", ()
-        for cls, field, keys in self.emptied:
-            query = _where(cls, field.name, keys)
-            yield query._repository, "update_all", (query, {field.name: None})
-        for cls in _referrers_first(root):
-            keys = [key for key in self.doomed.get(cls, {}) if cls is not root or key not in roots]
-            if keys:
-                query = _by_key(cls, keys)
-                yield query._repository, "delete_all", (query,)
-
-
-def _referrers_first(root: type[Any]) -> list[type[Any]]:
-    """The classes that refer to a class, directly or not, each ahead of those that it refers to, if that can be."""
-    order: list[type[Any]] = []
-    seen: set[type[Any]] = set()
-
-    def visit(cls: type[Any]) -> None:
-        if cls not in seen:
-            seen.add(cls)
-            for other, _ in referrers(cls):
-                visit(other)
-            order.append(cls)
-
-    visit(root)
-    return order
-

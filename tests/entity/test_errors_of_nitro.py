@@ -13,6 +13,7 @@ from nitro import (
     EntityNotFound,
     NitroError,
     NotLoaded,
+    ReferencedError,
     StaleEntityError,
     UniqueViolation,
     UnknownFieldError,
@@ -28,6 +29,8 @@ class Order(Entity):
 ERRORS: list[NitroError] = [
     ConfigurationError("names its backend twice"),
     EntityNotFound(Order, "1"),
+    EntityNotFound(Order, "1", referrer="Line.order of '2'"),
+    ReferencedError(Order, "1", Order, "status", "2"),
     StaleEntityError(Order, "1", expected_version=1, stored_version=2),
     StaleEntityError(Order, "1", expected_version=1, stored_version=None),
     UniqueViolation(Order, "status", "a"),

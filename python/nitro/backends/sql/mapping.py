@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ... import _core, changes
 from ...errors import ConfigurationError, UnstorableValue
+from ...relations import plain
 from .compiler import Compiler
 from .database import Clash, Database, Row
 from .schema import VERSION, columns_of, table_of
@@ -200,7 +201,7 @@ class Mapping:
                 return self._rows.row(entity, FIRST if self.versioned else None)
             except Refused:
                 pass  # which one it was is found out below
-        row = [self.value_in(name, getattr(entity, name)) for name in self.names]
+        row = [self.value_in(name, plain(getattr(entity, name))) for name in self.names]
         return [*row, FIRST] if self.versioned else row
 
     def value_in(self, name: str, value: Any) -> Any:
@@ -303,7 +304,7 @@ class Mapping:
             if order != wanted:
                 raise AssertionError(f"the parameters of an update come as {order}, not as {wanted}")
             self._updates[names] = sql
-        parameters = [self.value_in(name, getattr(entity, name)) for name in names]
+        parameters = [self.value_in(name, plain(getattr(entity, name))) for name in names]
         parameters += self.key_row(key)
         if self.versioned:
             parameters.append(version)
@@ -343,7 +344,7 @@ class Mapping:
             return None
         where = sa.and_(*(self.table.columns[name] == self._parameter(name) for name in names))
         sql, order = self.compiled(sa.select(*self.key_columns).where(where))
-        return sql, [self.value_in(name, getattr(entity, name)) for name in order]
+        return sql, [self.value_in(name, plain(getattr(entity, name))) for name in order]
 
     def detail_names(self, error: Clash, values: tuple[Any, ...]) -> bool:
         """Whether the database's own words name these values."""

@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from typing import Any, NoReturn, TypeVar
 
 from ... import _core, changes
@@ -15,6 +15,7 @@ from ...config import on_change
 from ...entity import Entity, identity, original_identity, validate_changes
 from ...errors import ConstraintViolation, EntityNotFound, StaleEntityError, UniqueViolation
 from ...query import Page, Query
+from ...relations import plain
 from ...repository import Capabilities, Repository, Ttl
 from .database import Clash, Database, NoSuchTable, Row, Unfit, database
 from .mapping import FIRST, Mapping
@@ -518,7 +519,13 @@ class SQLModelBackend(Repository):
         rows = self._rows(mapping, prefix + sql, parameters)
         return "\n".join([sql, *(str(row[-1]) for row in rows)])
 
-    # --- Locks, and tests ---
+    # --- Transactions, locks, and tests ---
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self.database.transaction()
+
+    def atransaction(self) -> AbstractAsyncContextManager[None]:
+        return self.database.atransaction()
 
     @contextmanager
     def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
@@ -552,7 +559,7 @@ class SQLModelBackend(Repository):
             mapping.unfit(entity, str(error))
         names = mapping.clashing(error)
         if error.kind == "unique" and names:
-            values = tuple(getattr(entity, name) for name in names)
+            values = tuple(plain(getattr(entity, name)) for name in names)
             other = None if found is None else mapping.key_out(found)
             raise UniqueViolation(
                 mapping.entity_class, ", ".join(names), values[0] if len(values) == 1 else values, other
@@ -565,7 +572,7 @@ class SQLModelBackend(Repository):
             names = mapping.clashing(error)
             seen: set[Any] = set()
             for entity in entities:
-                values = tuple(getattr(entity, name) for name in names)
+                values = tuple(plain(getattr(entity, name)) for name in names)
                 if names and (values in seen or mapping.detail_names(error, values)):
                     self._refused(mapping, entity, error, None)
                 seen.add(values)

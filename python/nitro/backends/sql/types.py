@@ -32,6 +32,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ... import _core
 from ...errors import ConfigurationError
 from ...fields import setting
+from ...relations import key_type, target_of
 
 Codec = Callable[[Any], Any]
 
@@ -576,6 +577,11 @@ def column_of(entity_class: type, name: str, info: FieldInfo) -> FieldColumn:
         ConfigurationError: If it cannot be.
     """
     choices, nullable = choices_of(info.annotation)
+    target = target_of(info.annotation)
+    if target is not None:
+        # The field holds the key of the other entity.
+        info = FieldInfo.from_annotation(key_type(target))
+        choices = choices_of(info.annotation)[0]
     kind, type_ = _kind(info, choices)
     chosen = _chosen(info)
     if chosen is not None:
