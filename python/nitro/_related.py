@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import _core
 from .errors import EntityNotFound, ReferencedError, StaleEntityError, UnknownFieldError
-from .relations import Many, RefField, Rows, first_in_line, forget, is_live, keep, key_of, referrers
+from .expressions import field_of
+from .relations import Many, RefField, Rows, first_in_line, forget, home, is_live, keep, key_of, referrers, where
 
 if TYPE_CHECKING:
     from .query import Query
@@ -128,9 +129,6 @@ def _is_field(cls: Any, name: str) -> bool:
 
 def loading(cls: Any, owners: list[Any], tree: Tree) -> _Steps[list[Any]]:
     """Loads what entities of a class refer to: one question for each class. Gives what has to be kept alive."""
-    from .entity import Entity
-    from .expressions import field_of
-    from .repository import repository_of
 
     alive: list[Any] = []
     if not owners:
@@ -142,7 +140,7 @@ def loading(cls: Any, owners: list[Any], tree: Tree) -> _Steps[list[Any]]:
             keys.update((owner.__dict__[name], None) for owner in owners if owner.__dict__[name] is not None)
     by_key: dict[type[Any], dict[Any, Any]] = {}
     for target, keys in wanted.items():
-        targets: list[Any] = (yield repository_of(target), "get_many", (target, list(keys))) if keys else []
+        targets: list[Any] = (yield home(target), "get_many", (target, list(keys))) if keys else []
         by_key[target] = {key_of(entity): entity for entity in targets}
         alive += targets
     for name, branch in tree.items():
@@ -161,8 +159,8 @@ def loading(cls: Any, owners: list[Any], tree: Tree) -> _Steps[list[Any]]:
         else:
             other, field = cast("Many[Any]", first_in_line(cls, name))._other_side(cls)
             condition = field_of(other, field).in_([key_of(owner) for owner in owners])
-            query = _askable(cast("Any", Entity.where).__func__(other, condition))
-            found = yield repository_of(other), "select", (query,)
+            query = _askable(where(other, condition))
+            found = yield home(other), "select", (query,)
             if not (is_live(cls) and is_live(other)):
                 alive += _keep_many(owners, name, found, field)
         if branch:
@@ -201,10 +199,9 @@ def _askable(query: Query[Any]) -> Query[Any]:
 
 def deletion(entity: Any) -> _Steps[None]:
     """Deletes an entity that others may refer to, as their fields say."""
-    from .repository import repository_of
 
     cls = cast("Any", type(entity))
-    repository = repository_of(cls)
+    repository = home(cls)
     version, key = _core.version(entity), _core.original(entity, cls.__nitro_key__)
     if not version:
         # The error is the repository's.
@@ -251,10 +248,8 @@ def _by_key(cls: Any, keys: Collection[Any]) -> Query[Any]:
 
 
 def _where(cls: Any, name: str, keys: Collection[Any]) -> Query[Any]:
-    from .entity import Entity
-    from .expressions import field_of
 
-    return _askable(cast("Any", Entity.where).__func__(cls, field_of(cls, name).in_(list(keys))))
+    return _askable(where(cls, field_of(cls, name).in_(list(keys))))
 
 
 class _Deletion:
@@ -310,12 +305,11 @@ class _Deletion:
 
     def carry_out(self, roots: Collection[Any]) -> _Steps[None]:
         """Changes and deletes all but the roots."""
-        from .repository import repository_of
 
         (root, *_) = self.doomed
-        entered = {id(repository_of(root))}
+        entered = {id(home(root))}
         for cls in (*(cls for cls, _, _ in self.emptied), *self.doomed):
-            repository = repository_of(cls)
+            repository = home(cls)
             if id(repository) not in entered:
                 entered.add(id(repository))
                 yield repository, "transaction", ()

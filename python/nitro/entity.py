@@ -587,6 +587,7 @@ def _settle_at_the_end(schema: Any) -> None:
 
 
 _core.register_entity(Entity)
+relations.register(Entity, repository_of)
 # What every class gets that declares no key is not of its own declaring.
 Entity.__nitro_declares_id__ = False
 # As on Model.

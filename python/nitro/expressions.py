@@ -283,6 +283,9 @@ def _coerce(field: FieldRef, operator: str, value: Any) -> Any:
 def _as(annotation: Any, field: FieldRef, operator: str, value: Any) -> Any:
     if value is None:
         return None
+    key = relations.key_given(field, value)
+    if key is not None:
+        return key
     choices = _choices(annotation)
     # Numbers of all types are in one order, whatever the field's own is.
     if isinstance(value, _NUMBERS) and any(_is(choice, *_NUMBERS) and not _is(choice, enum.Enum) for choice in choices):

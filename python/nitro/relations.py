@@ -10,7 +10,7 @@ import re
 import sys
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from types import NoneType, UnionType
@@ -40,6 +40,7 @@ from .errors import ConfigurationError, EntityNotFound
 if TYPE_CHECKING:
     from .entity import Entity
     from .query import Query
+    from .repository import Repository
 
 T = TypeVar("T", bound="Entity")
 R = TypeVar("R")
@@ -48,7 +49,24 @@ R = TypeVar("R")
 ACTIONS = ("RESTRICT", "CASCADE", "SET NULL")
 
 
-class Ref(Generic[T]):
+if TYPE_CHECKING:
+
+    class _Field(Generic[T]):
+        """A field so declared takes more than it gives. None is in it for the sake of `Ref[Customer] | None`."""
+
+        # In a base class, as pyright narrows no attribute whose own class says this: `if order.payer is not None`.
+        @overload
+        def __get__(self, instance: None, owner: Any = None, /) -> Any: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None, /) -> Ref[T]: ...
+        def __get__(self, instance: object, owner: Any = None, /) -> Any: ...
+        def __set__(self, instance: Any, value: T | Ref[T] | str | int | uuid.UUID | None, /) -> None: ...
+
+else:
+    _Field = Generic
+
+
+class Ref(_Field[T]):
     """The key of an entity of another class, or of the same one, as the type of a field.
 
     The field takes an entity, a Ref or a key, and keeps the key; `order.customer.get()` loads the entity from wherever
@@ -87,15 +105,6 @@ class Ref(Generic[T]):
     _entity: T | None
     #: (the entity whose field this is, the name of the field), where it is one.
     _owner: tuple[Any, str] | None
-
-    if TYPE_CHECKING:
-        # A field so declared takes more than it gives.
-        @overload
-        def __get__(self, instance: None, owner: Any = None, /) -> Any: ...
-        @overload
-        def __get__(self, instance: object, owner: Any = None, /) -> Ref[T]: ...
-        def __get__(self, instance: object, owner: Any = None, /) -> Any: ...
-        def __set__(self, instance: Any, value: T | Ref[T] | str | int | uuid.UUID, /) -> None: ...
 
     def __init__(self, entity_class: type[T], key: Any) -> None:
         from .entity import to_key
@@ -214,7 +223,7 @@ def plain(value: Any) -> Any:
 
 def key_of(entity: Any) -> Any:
     """The key of an entity: see `nitro.identity`."""
-    return entity.__dict__[cast("Any", type(entity)).__nitro_key__]
+    return entity.__dict__[entity.__class__.__nitro_key__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +242,10 @@ class _Reader:
             if value._class is not self.target:
                 raise self._wrong(f"a reference to {value._class.__name__}")
             return value._key
-        if isinstance(value, BaseModel) and hasattr(type(value), "__nitro_key__"):
-            if not _is_kept_with(type(value), self.target):
-                raise self._wrong(f"an entity of {type(value).__name__}")
+        cls = value.__class__
+        if cls is self.target or (isinstance(value, _core.ModelCore) and hasattr(cls, "__nitro_key__")):
+            if not _is_kept_with(cls, self.target):
+                raise self._wrong(f"an entity of {cls.__name__}")
             key = key_of(value)
             if key is None:
                 raise PydanticCustomError(
@@ -418,6 +428,16 @@ def keys_in_fields(entity_class: Any, schema: Any) -> None:
             entry["schema"] = _giving_key(entry["schema"])
 
 
+def key_given(field: _core.FieldRef, value: Any) -> Any:
+    """The key of an entity or a reference that a Ref field of an entity is compared with; None for anything else."""
+    attribute: Any = field._class.__dict__.get(field._path[0])
+    if type(attribute) is not RefAttribute or len(field._path) > 1:
+        return None
+    if value.__class__ is attribute._target:
+        return key_of(value)
+    return value._key if type(value) is _REF and value._class is attribute._target else None
+
+
 def key_in_field(field: _core.FieldRef, value: Any) -> Any:
     """What stands in a field for a valid value: in a Ref field of an entity the key."""
     direct = type(value) is _REF and len(field._path) == 1 and hasattr(field._class, "__nitro_refs__")
@@ -508,7 +528,9 @@ def _refer(entity_class: Any, field: RefField) -> None:
     """Tells the class that is referred to."""
     target = field.target
     known = target.__dict__.get("__nitro_referrers__", ())
-    others = [pair for pair in known if pair[0]() not in (None, entity_class) or pair[1] != field.name]
+    others = [
+        (cls, name) for cls, name in known if cls() is not None and not (cls() is entity_class and name == field.name)
+    ]
     type.__setattr__(target, "__nitro_referrers__", (*others, (weakref.ref(entity_class), field.name)))
 
 
@@ -520,6 +542,7 @@ def _settle_incomplete(target: type) -> None:
     if not incomplete or target in _looked_at[1]:
         return
     _looked_at[1].add(target)
+    incomplete[:] = [known for known in incomplete if known() is not None]
     for known in list(incomplete):
         waiting = known()
         if waiting is not None and not waiting.__pydantic_complete__:
@@ -562,19 +585,39 @@ class Rows(list[Any]):
 
 
 def _read_loaded(owner: Any) -> dict[str, Any] | None:
-    global _loaded_slot
-    if _loaded_slot is None:
-        from .entity import Entity
-
-        _loaded_slot = Entity.__dict__["__nitro_loaded__"]
     try:
         # Not by attribute: where there is nothing, pydantic would look for it everywhere.
-        return _loaded_slot.__get__(owner)
+        return _place.__get__(owner)
     except AttributeError:
         return None
 
 
-_loaded_slot: Any = None
+#: Where an entity has what came along: the slot of Entity, which has yet to be defined.
+_place: Any = None
+
+
+#: `Entity.where`, whatever a class of the user's makes of the name.
+_where: Any = None
+
+_repository_of: Any = None
+
+
+def register(entity: Any, repository_of: Callable[[type[Any]], Repository]) -> None:
+    """Tells this module, which others are built upon, what it needs of those."""
+    global _place, _where, _repository_of
+    _place = entity.__dict__["__nitro_loaded__"]
+    _where = entity.where.__func__
+    _repository_of = repository_of
+
+
+def home(entity_class: type[Any]) -> Repository:
+    """The repository of a class: see `nitro.repository.repository_of`."""
+    return _repository_of(entity_class)
+
+
+def where(entity_class: Any, *conditions: Any, **lookups: Any) -> Query[Any]:
+    """The query of a class, even where the class has a `where` of its own."""
+    return _where(entity_class, *conditions, **lookups)
 
 
 def _kept(owner: Any, name: str, key: Any) -> Any:
@@ -596,9 +639,9 @@ def keep(owner: Any, name: str, value: Any) -> None:
     loaded = _read_loaded(owner)
     if loaded is None:
         loaded = {}
-        object.__setattr__(owner, "__nitro_loaded__", loaded)
+        _place.__set__(owner, loaded)
     # A shared record lives on, and what is held by it would never be read again.
-    loaded[name] = weakref.ref(value) if is_live(cast("Any", type(owner))) else value
+    loaded[name] = weakref.ref(value) if is_live(owner.__class__) else value
 
 
 def forget(owner: Any, name: str | None = None) -> None:
@@ -613,15 +656,13 @@ def forget(owner: Any, name: str | None = None) -> None:
 
 
 def is_live(entity_class: type[Any]) -> bool:
-    from .repository import repository_of
-
-    return repository_of(entity_class).capabilities.live
+    return _repository_of(entity_class).capabilities.live
 
 
 def _take_along(owner: Any, name: str, given: Any) -> None:
     """Keeps the entity that was given for a Ref field, if it was one."""
     entity = given._known() if type(given) is _REF else given
-    if isinstance(entity, BaseModel):
+    if isinstance(entity, _core.ModelCore):
         keep(owner, name, entity)
     else:
         forget(owner, name)
@@ -637,13 +678,13 @@ def _init(self: Any, /, **data: Any) -> None:
     # Where every value has exactly the declared type already, nobody calls this.
     __tracebackhide__ = True
     BaseModel.__init__(self, **data)
-    cls = cast("Any", type(self))
+    cls = self.__class__
     known = cls.__pydantic_fields__
     for name in cls.__nitro_refs__:
         given = data.get(name)
         if given is None:
             given = data.get(known[name].alias or name)
-        if isinstance(given, BaseModel) or type(given) is _REF:
+        if isinstance(given, _core.ModelCore) or type(given) is _REF:
             _take_along(self, name, given)
 
 
@@ -716,13 +757,10 @@ class Many(Generic[T]):
 
     def where(self, /, *conditions: Any, **lookups: Any) -> Query[T]:
         """Those of them for which all the conditions hold, as a lazy query: see `Entity.where`."""
-        from .entity import Entity
-        from .expressions import field_of
-
         declared, owner = self._bound()
         other, name = declared._other_side(type(owner))
-        mine = field_of(other, name) == key_of(owner)
-        return cast("Any", Entity.where).__func__(other, mine, *conditions, **lookups)
+        mine = _core.FieldRef(other, (name,), _bare_key_type(type(owner))) == key_of(owner)
+        return where(other, mine, *conditions, **lookups)
 
     def count(self) -> int:
         """How many there are."""

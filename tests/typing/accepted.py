@@ -6,7 +6,22 @@ Defaults are given as `Field(default=...)`: type checkers see no other, in pydan
 from typing import Any, assert_type
 
 import nitro
-from nitro import Condition, Entity, Field, Index, MemoryRepo, Page, Query, Repository, ValueObject, changes, col
+from nitro import (
+    Condition,
+    Entity,
+    Field,
+    Index,
+    Many,
+    MemoryRepo,
+    Page,
+    Query,
+    Ref,
+    Repository,
+    ValueObject,
+    changes,
+    col,
+    many,
+)
 
 
 class Line(ValueObject):
@@ -144,3 +159,54 @@ def of_a_repository(repository: Repository) -> None:
     assert_type(repository.select(Order.where()), list[Order])
     with repository.locked(Order, "1") as locked:
         assert_type(locked, Order)
+
+
+# --- Relations ---
+
+
+class Customer(Entity):
+    name: str
+    sales: Many["Sale"] = many("customer")
+
+
+class Sale(Entity):
+    customer: Ref[Customer] = Field(index=True, ondelete="CASCADE")
+    payer: Ref[Customer] | None = None
+
+
+ann = Customer(name="Ann")
+sale = Sale(customer=ann)
+Sale(customer=ann.id, payer=None)
+Sale(customer=sale.customer)
+Sale(customer=Ref(Customer, "1"), payer=Ref(Customer, "1"))
+sale.customer = ann
+sale.customer = ann.id
+sale.customer = Ref(Customer, ann)
+sale.payer = None
+sale.payer = sale.customer
+assert_type(sale.customer, Ref[Customer])
+assert_type(sale.customer.get(), Customer)
+assert_type(sale.customer.key, Any)
+assert_type(sale.customer.entity_class, type[Customer])
+assert_type(Sale.where(Sale.customer == ann.id, customer=ann), Query[Sale])
+Sale.where(col(Sale.customer).in_([ann, "2"]))
+assert_type(Sale.where().with_("customer"), Query[Sale])
+assert_type(Sale.where().with_(Sale.customer, "payer").first(), Sale | None)
+assert_type(ann.sales.all(), list[Sale])
+assert_type(ann.sales.where(payer=None), Query[Sale])
+assert_type(ann.sales.count(), int)
+assert_type([one.customer.get().name for one in ann.sales], list[str])
+
+
+def payer_of(given: Sale) -> str:
+    return given.payer.get().name if given.payer is not None else ""
+
+
+async def story_of_relations() -> None:
+    assert_type(await sale.customer.aget(), Customer)
+    assert_type(await ann.sales.aall(), list[Sale])
+    assert_type(await ann.sales.acount(), int)
+    async for one in ann.sales:
+        assert_type(one, Sale)
+    async for one in Sale.where().with_("customer"):
+        assert_type(one, Sale)

@@ -1,6 +1,6 @@
 """Lines that type checkers must refuse, each marked. Never run; `test_type_checkers.py` has it checked."""
 
-from nitro import Entity, Field
+from nitro import Entity, Field, Many, Ref, many
 
 
 class Order(Entity):
@@ -24,3 +24,24 @@ Order.where().limit("five")  # refused
 colour = Order.get("1").colour  # refused
 order.save(seconds=5)  # refused
 Order.save_all([5])  # refused
+
+
+class Customer(Entity):
+    name: str
+    sales: Many["Sale"] = many()
+
+
+class Sale(Entity):
+    customer: Ref[Customer]
+
+
+sale = Sale(customer="1")
+
+Sale()  # refused
+Sale(customer=order)  # refused
+sale.customer = order  # refused
+shade = sale.customer.get().colour  # refused
+number = 5 + sale.customer.get()  # refused
+Customer(name="Ann", sales=[])  # refused
+sales: list[Customer] = Customer(name="Ann").sales.all()  # refused
+Ref[int]  # refused
