@@ -242,6 +242,15 @@ fn step<'py>(object: View<'_, 'py>, name: View<'_, 'py>, calls: Calls) -> Lane<O
     if calls == Calls::Forbidden {
         return Err(Fail::Slow);
     }
+    // What the instance holds, here too: an attribute of its class may show something else in the field's name.
+    // SAFETY: the plan is that of the object's type, and is held while Python code may run.
+    unsafe {
+        if let Some(plan) = Plan::held(py, ffi::Py_TYPE(object.as_ptr()))
+            && let Some(index) = plan.get().find(name, 0)
+        {
+            return layout::Values::of(object, plan.get())?.get(py, plan.get(), index);
+        }
+    }
     let is_item = check::is_dict(object) || check::is_list(object) || check::is_tuple(object);
     let found = if is_item {
         object.get_item(name)

@@ -1,5 +1,9 @@
 """Queries by a Ref field take entities, references and keys, over every backend."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from nitro import Entity, Field, MemoryRepo, Ref, UnknownFieldError, UnsupportedQuery, col
@@ -116,3 +120,32 @@ def test_what_cannot_be_asked(orders):
         Order.where(customer=Order.get("1"))
     with pytest.raises(UnknownFieldError, match="did you mean 'customer'"):
         Order.where(custommer="a")
+
+
+PROGRAM = """
+from nitro import Entity, Field, Ref, explain
+
+class Customer(Entity):
+    pass
+
+class Order(Entity):
+    customer: Ref[Customer] | None = Field(None, index=True)
+    payer: Ref[Customer] | None = None
+
+ann, bob = Customer(id="a").save(), Customer(id="b").save()
+orders = Order.save_all([Order(customer=ann, payer=bob), Order(customer=bob, payer=ann), Order()])
+assert Order.where(customer=ann).all() == Order.where(payer=bob).all() == orders[:1]
+assert Order.where().order_by("payer").all() == [orders[2], orders[1], orders[0]]
+assert [order.payer and order.payer.get() for order in orders] == [bob, ann, None]
+print(explain(Order).layout)
+"""
+
+
+@pytest.mark.parametrize("layout", ["default", "public"])
+def test_however_instances_keep_their_values(layout):
+    environment = {name: value for name, value in os.environ.items() if name != "NITRO_LAYOUT"}
+    if layout == "public":
+        environment["NITRO_LAYOUT"] = layout
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.strip() == "public") == (layout == "public")
