@@ -15,20 +15,24 @@ def shop(of_companies: Repository, of_customers: Repository, of_orders: Reposito
     """Classes that refer to one another, each in a repository of its own."""
 
     class Company(Entity, backend=of_companies):
+        __tablename__ = "shop_companies"
         name: str
         customers: Many["Customer"] = many()
 
     class Customer(Entity, backend=of_customers):
+        __tablename__ = "shop_customers"
         name: str
         company: Ref[Company] | None = Field(None, index=True, ondelete="SET NULL")
         orders: Many["Order"] = many()
 
     class Order(Entity, backend=of_orders):
+        __tablename__ = "shop_orders"
         customer: Ref[Customer] = Field(index=True)
         status: str = "draft"
         lines: Many["Line"] = many()
 
     class Line(Entity, backend=of_lines):
+        __tablename__ = "shop_lines"
         order: Ref[Order] = Field(index=True, ondelete="CASCADE")
         product: str = ""
 
@@ -43,6 +47,8 @@ def with_tables(domain: Any) -> Any:
             table = table_of(entity_class)
             SQLModel.metadata.drop_all(backend.database.engine, [table])
             SQLModel.metadata.create_all(backend.database.engine, [table])
+            # Other tests have tables of their own.
+            SQLModel.metadata.remove(table)
     return domain
 
 

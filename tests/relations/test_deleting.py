@@ -245,7 +245,10 @@ def test_within_a_database_all_of_it_or_nothing(tmp_path, monkeypatch):
     class Link(Entity, backend=repository):
         folder: Ref[Folder] | None = Field(None, ondelete="SET NULL")
 
-    SQLModel.metadata.create_all(repository.database.engine, [table_of(cls) for cls in (Folder, File, Link)])
+    tables = [table_of(cls) for cls in (Folder, File, Link)]
+    SQLModel.metadata.create_all(repository.database.engine, tables)
+    for table in tables:
+        SQLModel.metadata.remove(table)
     folder = Folder().save()
     File(folder=folder).save()
     Link(id="l", folder=folder).save()
@@ -276,6 +279,7 @@ def test_tables_whose_foreign_keys_say_the_same(tmp_path):
             "_version BIGINT NOT NULL DEFAULT 1)"
         )
     assert table.name == "step"
+    SQLModel.metadata.remove(table)
     first, second = Step().save(), Step().save()
     first.after, second.after = second, first
     first.save()
