@@ -29,14 +29,14 @@ class Order(Entity):
 ERRORS: list[NitroError] = [
     ConfigurationError("names its backend twice"),
     EntityNotFound(Order, "1"),
-    EntityNotFound(Order, "1", referrer="Line.order of '2'"),
-    ReferencedError(Order, "1", Order, "status", "2"),
     StaleEntityError(Order, "1", expected_version=1, stored_version=2),
     StaleEntityError(Order, "1", expected_version=1, stored_version=None),
     UniqueViolation(Order, "status", "a"),
     UnknownFieldError(Order, "statuss", ["status"]),
     UnsupportedQuery("like on Order.status: memory cannot"),
     NotLoaded(Order, "lines", "there is no session", "load it with the query"),
+    EntityNotFound(Order, "1", referrer="Line.order of '2'"),
+    ReferencedError(Order, "1", Order, "status", "2"),
 ]
 
 
