@@ -78,3 +78,9 @@ def domain(request: pytest.FixtureRequest, repository_of_kind) -> Any:
         return with_tables(shop(*map(repository_of_kind, names)))
     repository = repository_of_kind(request.param)
     return with_tables(shop(repository, repository, repository, repository))
+
+
+@pytest.fixture
+def with_empty_tables() -> Callable[[Any], Any]:
+    """Prepares a domain of a test's own."""
+    return with_tables

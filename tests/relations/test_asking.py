@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from nitro import Entity, Field, MemoryRepo, Ref, UnknownFieldError, UnsupportedQuery, col
+from nitro import Entity, Field, MemoryRepo, Ref, UnknownFieldError, UnsupportedQuery, ValueObject, col
 
 
 @pytest.fixture
@@ -104,6 +105,35 @@ def test_an_index_answers_and_follows():
     assert Order.where(customer=ann).all() == [order]
     del order.customer
     assert Order.__nitro_backend__.check() == []
+
+
+@pytest.mark.parametrize("kind", ["live", "isolated", "sqlite", "postgresql"])
+def test_references_in_lists_and_in_other_models(kind, repository_of_kind, with_empty_tables):
+    repository = repository_of_kind(kind)
+
+    class Tag(Entity, backend=repository):
+        __tablename__ = "shop_tags"
+        name: str = ""
+
+    class Part(ValueObject):
+        tag: Ref[Tag]
+
+    class Post(Entity, backend=repository):
+        __tablename__ = "shop_posts"
+        tags: list[Ref[Tag]] = []
+        parts: list[Part] = []
+        main: Part | None = None
+
+    with_empty_tables(SimpleNamespace(Tag=Tag, Post=Post))
+    red, blue = Tag(id="red").save(), Tag(id="blue").save()
+    Post.save_all([Post(id="1", tags=[red], parts=[{"tag": blue}]), Post(id="2", tags=[blue, red], main={"tag": red})])
+    assert keys(Post.where(Post.tags.contains(blue))) == ["2"]
+    assert keys(Post.where(Post.tags.contains("red"))) == ["1", "2"]
+    assert keys(Post.where(Post.parts.any(tag=blue))) == ["1"]
+    assert keys(Post.where(Post.parts.any(Part.tag.in_([blue, red])))) == ["1"]
+    assert keys(Post.where(Post.main.tag == red)) == ["2"]
+    assert Post.get("2").tags == [Ref(Tag, "blue"), Ref(Tag, "red")]
+    assert Post.get("2").main.tag.get().id == "red"
 
 
 def test_what_cannot_be_asked(orders):

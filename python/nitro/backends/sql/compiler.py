@@ -23,6 +23,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ... import _core
 from ..._core import Condition, FieldRef, Ordering
 from ...errors import UnsupportedQuery
+from ...relations import plain
 from .sqlite_functions import canonical_json
 from .types import FieldColumn, JsonCodec, Refused, choices_of, column_of, parameter_type
 
@@ -105,6 +106,8 @@ class Compiler:
         return self._test(condition, self._source(field), operator, value)
 
     def _test(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+        # Inside of JSON a reference is its key, as everywhere else.
+        value = plain(value)
         if operator == "is_null" or (operator == "eq" and value is None):
             return operand.clause.is_(None)
         if operator == "ne":
@@ -200,7 +203,7 @@ class Compiler:
         return sa.false()
 
     def _in(self, condition: Condition, operand: Operand, values: Iterable[Any]) -> Clause:
-        values = tuple(values)
+        values = tuple(map(plain, values))
         clauses: list[Clause] = []
         if any(value is None for value in values):
             clauses.append(operand.clause.is_(None))
