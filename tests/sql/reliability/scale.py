@@ -1,0 +1,14 @@
+"""How much the reliability tests do: as much as fits into every run, or all of it with NITRO_RELIABILITY=long."""
+
+import os
+
+LONG = os.environ.get("NITRO_RELIABILITY", "") == "long"
+
+PROCESSES = 16
+INCREMENTS = 1000 if LONG else 25
+#: At each point.
+KILLS = 100 if LONG else 20
+STOPS = 50 if LONG else 5
+#: Against each database.
+PAYLOADS = 1000
+OPERATIONS = 10_000
