@@ -93,15 +93,20 @@ class Pool(Generic[C]):
                     self._open += 1
                     self._closed = False
                     handed.set_result(None)
-                elif self._idle:
-                    continue
                 else:
                     self._tasks.append((loop, handed))
+                    # Somebody may have given one back without the lock, before there was anybody to see.
+                    self._hand_on()
             try:
                 async with asyncio.timeout(self.timeout):
                     connection = await handed
-            except TimeoutError:
-                raise _all_taken(self.name, self.size, self.timeout) from None
+            except BaseException as error:
+                if handed.done() and not handed.cancelled():
+                    # It came, and the task was ended before it had it.
+                    self._pass_on(handed.result())
+                if isinstance(error, TimeoutError):
+                    raise _all_taken(self.name, self.size, self.timeout) from None
+                raise
             if connection is None:
                 return self._connected()
             if self._is_alive(connection):
@@ -129,11 +134,17 @@ class Pool(Generic[C]):
     def _hand(self, handed: asyncio.Future[C | None], connection: C | None) -> None:
         if not handed.done():
             handed.set_result(connection)
-        elif connection is None:
-            with self._changed:
-                self._return(None)
         else:
+            self._pass_on(connection)
+
+    def _pass_on(self, connection: C | None) -> None:
+        """Gives what nobody has taken to the next."""
+        if connection is not None:
             self.give(connection)
+            return
+        with self._changed:
+            self._return(None)
+            self._hand_on()
 
     def _return(self, connection: C | None) -> None:
         if connection is None:

@@ -12,7 +12,7 @@ import re
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -137,9 +137,9 @@ class SqliteDatabase(Database):
             return
         held = self._held.get()
         connection = self._pool.take() if held is None else held
-        is_apart = False
+        is_apart, cursor = False, connection.cursor()
         try:
-            cursor = connection.execute(sql, parameters)
+            cursor.execute(sql, parameters)
             while len(rows := cursor.fetchmany(size)) == size:
                 if held is None and not is_apart:
                     # While somebody looks at the rows, others must not wait for this connection.
@@ -149,6 +149,8 @@ class SqliteDatabase(Database):
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._failed(error)
         finally:
+            # Before anybody else has the connection: a statement that is half read keeps what is written from it.
+            cursor.close()
             if is_apart:
                 self._pool.take_back(connection)
             elif held is None:
@@ -248,9 +250,9 @@ class SqliteDatabase(Database):
             return
         held = self._held.get()
         connection = await self._pool.atake() if held is None else held
-        is_apart = False
+        is_apart, cursor = False, connection.cursor()
         try:
-            cursor = await self._in_thread(connection.execute, sql, parameters)
+            await self._in_thread(cursor.execute, sql, parameters)
             while len(rows := await self._in_thread(cursor.fetchmany, size)) == size:
                 if held is None and not is_apart:
                     self._pool.set_apart(connection)
@@ -259,6 +261,8 @@ class SqliteDatabase(Database):
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._failed(error)
         finally:
+            # Before anybody else has the connection: a statement that is half read keeps what is written from it.
+            cursor.close()
             if is_apart:
                 self._pool.take_back(connection)
             elif held is None:
@@ -275,12 +279,12 @@ class SqliteDatabase(Database):
         try:
             await self._in_thread(self._begin, connection)
             token = self._held.set(connection)
-            try:
-                yield
-            except BaseException:
-                _roll_back(connection)
-                raise
+            yield
             await self._in_thread(self._commit, connection)
+        except BaseException:
+            # The task may have been cancelled as the transaction began.
+            _roll_back(connection)
+            raise
         finally:
             if token is not None:
                 self._held.reset(token)
@@ -377,7 +381,13 @@ async def _finished(future: asyncio.Future[T]) -> T:
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait([future])
+        while not future.done():
+            # Who is cancelled may be cancelled again while it waits.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+        if not future.cancelled():
+            # Nobody hears of what went wrong, and nobody has to.
+            future.exception()
         raise
 
 
