@@ -416,10 +416,12 @@ def _has(field: FieldRef, name: str) -> bool:
 
 def _step(field: FieldRef, name: str) -> FieldRef:
     choices = _choices(_annotation(field))
-    if any(_is(choice, BaseModel) for choice in choices):
-        return _nested(field, name)
-    if any(_is(choice, dict) or _is_anything(choice) for choice in choices):
+    is_model = any(_is(choice, BaseModel) for choice in choices)
+    if not is_model and any(_is(choice, dict) or _is_anything(choice) for choice in choices):
         return _item(field, name)
+    if name.startswith("_"):
+        # Where the name is an attribute, this is how Python itself asks for what no field can be called.
+        raise UnknownFieldError(field._class, ".".join(map(str, (*field._path, name))), ())
     return _nested(field, name)
 
 

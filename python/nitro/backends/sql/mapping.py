@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ... import _core, changes
-from ...errors import ConfigurationError, UnstorableValue
+from ...errors import ConfigurationError, UnstorableValue, UnsupportedQuery
 from ...relations import plain
 from .compiler import Compiler
-from .database import Clash, Database, Row
+from .database import Clash, Database, NoSuchTable, Row, Unfit
 from .schema import VERSION, columns_of, table_of
 from .types import Refused, parameter_type
 
@@ -106,8 +106,10 @@ class Mapping:
             raise AssertionError(f"the parameters of an insert come as {order}, not as {self.insert_names}")
         quote = database.dialect.identifier_preparer.quote
         self.quoted: str = database.dialect.identifier_preparer.format_table(table)
+        # The driver looks for no parameters here, so a percent sign in a name is itself.
         named = ", ".join(quote(table.columns[name].name) for name in self.insert_names)
-        self.copy_sql = f"COPY {self.quoted} ({named}) FROM STDIN"
+        copied = f"{self.quoted} ({named})".replace("%%", "%")
+        self.copy_sql = f"COPY {copied} FROM STDIN"
         self.lock_sql = self.compiled(sa.select(*self.selected).where(by_key).with_for_update())[0]
         self.upsert_sql = self._upsert_sql()
         #: The key is the database's to give.
@@ -327,6 +329,19 @@ class Mapping:
         there = f"there is no table as {self.entity_class.__name__} wants it ({error})"
         raise mismatch(self.database, found or [there]) from error
 
+    def unanswered(self, error: Unfit | NoSuchTable) -> NoReturn:
+        """A query that the database cannot answer.
+
+        Raises:
+            SchemaMismatch: If a table or a column is not there.
+            UnsupportedQuery: If it has a value that the database has not, such as a text with a NUL character.
+        """
+        if isinstance(error, NoSuchTable):
+            self.mismatch(error)
+        raise UnsupportedQuery(
+            f"{self.backend} cannot be asked for {self.entity_class.__name__} with such a value: {error}"
+        ) from error
+
     def clashing(self, error: Clash) -> tuple[str, ...]:
         """The fields whose values were refused, in the order of the index; none where they cannot be told."""
         for constraint in [*self.table.constraints, *self.table.indexes]:
@@ -340,7 +355,7 @@ class Mapping:
     def holder(self, entity: Entity, error: Exception) -> tuple[str, list[Any]] | None:
         """How to find the key of the entity that has the values that were refused; None where there is no such."""
         names = self.clashing(error) if isinstance(error, Clash) and error.kind == "unique" else ()
-        if not names:
+        if not names or not self.database.takes_statements:
             return None
         where = sa.and_(*(self.table.columns[name] == self._parameter(name) for name in names))
         sql, order = self.compiled(sa.select(*self.key_columns).where(where))

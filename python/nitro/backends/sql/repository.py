@@ -359,26 +359,26 @@ class SQLModelBackend(Repository):
     def _fetched(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Any]:
         try:
             return mapping.entities(mapping.database.fetch_all(sql, parameters))
-        except NoSuchTable as error:
-            mapping.mismatch(error)
+        except (NoSuchTable, Unfit) as error:
+            mapping.unanswered(error)
 
     async def _afetched(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Any]:
         try:
             return mapping.entities(await mapping.database.afetch_all(sql, parameters))
-        except NoSuchTable as error:
-            mapping.mismatch(error)
+        except (NoSuchTable, Unfit) as error:
+            mapping.unanswered(error)
 
     def _rows(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Row]:
         try:
             return mapping.database.fetch_all(sql, parameters)
-        except NoSuchTable as error:
-            mapping.mismatch(error)
+        except (NoSuchTable, Unfit) as error:
+            mapping.unanswered(error)
 
     async def _arows(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Row]:
         try:
             return await mapping.database.afetch_all(sql, parameters)
-        except NoSuchTable as error:
-            mapping.mismatch(error)
+        except (NoSuchTable, Unfit) as error:
+            mapping.unanswered(error)
 
     def select(self, query: Query[E]) -> list[E]:
         statements = self._queries(query._class)
@@ -401,8 +401,8 @@ class SQLModelBackend(Repository):
         try:
             for rows in mapping.database.stream(*statements.select(query), size=STREAMED):
                 yield from mapping.entities(rows)
-        except NoSuchTable as error:
-            mapping.mismatch(error)
+        except (NoSuchTable, Unfit) as error:
+            mapping.unanswered(error)
 
     async def astream(self, query: Query[E]) -> AsyncIterator[E]:
         if query._in_memory or (query._limit is not None and query._limit <= STREAMED):
@@ -415,8 +415,8 @@ class SQLModelBackend(Repository):
             async for rows in mapping.database.astream(*statements.select(query), size=STREAMED):
                 for entity in mapping.entities(rows):
                     yield entity
-        except NoSuchTable as error:
-            mapping.mismatch(error)
+        except (NoSuchTable, Unfit) as error:
+            mapping.unanswered(error)
 
     def count(self, query: Query[Any]) -> int:
         if query._in_memory:
