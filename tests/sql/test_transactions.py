@@ -3,11 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from sqlmodel import SQLModel
 
-from nitro import Entity, SQLModelBackend, changes
+from nitro import Entity, NitroError, SQLModelBackend, UniqueViolation, changes
 from nitro.backends.sql.schema import table_of
 
 
@@ -147,3 +148,57 @@ def test_save_all_is_all_or_nothing(repository: SQLModelBackend) -> None:
     with pytest.raises(Exception, match="loaded as version"):
         Wallet.save_all([Wallet(owner="new"), stale])
     assert Wallet.where().count() == 301
+
+
+def test_a_clash_inside_of_a_transaction_is_told_as_outside(repository: SQLModelBackend) -> None:
+    ann = Wallet(owner="Ann").save()
+    with pytest.raises(UniqueViolation, match="id="), repository.database.transaction():
+        Wallet(id=ann.id).save()
+
+    async def main() -> None:
+        with pytest.raises(UniqueViolation, match="id="):
+            async with repository.database.atransaction():
+                await Wallet(id=ann.id).asave()
+
+    asyncio.run(main())
+    assert Wallet.where().count() == 1
+
+
+def test_what_is_not_kept_is_not_passed_over_in_silence(repository: SQLModelBackend) -> None:
+    """PostgreSQL gives up a transaction for a statement that it refuses, even if the program goes on."""
+    ann = Wallet(owner="Ann").save()
+    gives_up = repository.database.dialect.name == "postgresql"
+    expected = pytest.raises(NitroError, match="keeps nothing of it") if gives_up else nullcontext()
+    with expected, repository.database.transaction():
+        Wallet(owner="Bob").save()
+        with pytest.raises(UniqueViolation):
+            Wallet(id=ann.id).save()
+    assert Wallet.where(owner="Bob").exists() is not gives_up
+
+    async def main() -> None:
+        with expected:
+            async with repository.database.atransaction():
+                await Wallet(owner="Cleo").asave()
+                with pytest.raises(UniqueViolation):
+                    await Wallet(id=ann.id).asave()
+
+    asyncio.run(main())
+    assert Wallet.where(owner="Cleo").exists() is not gives_up
+
+
+def test_a_transaction_that_is_cancelled_as_it_begins_locks_nobody_out(repository: SQLModelBackend) -> None:
+    async def begin() -> None:
+        async with repository.database.atransaction():
+            await Wallet().asave()
+
+    async def main() -> None:
+        for steps in range(30):
+            task = asyncio.ensure_future(begin())
+            for _ in range(steps % 10):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            await Wallet(owner="after").asave()
+
+    asyncio.run(main())
+    assert Wallet.where(owner="after").count() == 30

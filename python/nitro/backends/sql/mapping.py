@@ -355,7 +355,8 @@ class Mapping:
     def holder(self, entity: Entity, error: Exception) -> tuple[str, list[Any]] | None:
         """How to find the key of the entity that has the values that were refused; None where there is no such."""
         names = self.clashing(error) if isinstance(error, Clash) and error.kind == "unique" else ()
-        if not names or not self.database.takes_statements:
+        # In PostgreSQL nothing more can be asked in a transaction once a statement of it was refused.
+        if not names or self.database.in_transaction:
             return None
         where = sa.and_(*(self.table.columns[name] == self._parameter(name) for name in names))
         sql, order = self.compiled(sa.select(*self.key_columns).where(where))

@@ -7,7 +7,7 @@ import logging
 import select
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
-from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
 from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 
 from ...config import Settings
-from ...errors import WriteConflict
+from ...errors import NitroError, WriteConflict
 from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import AsyncPool, Gauges, Pool
 from .prepared import Prepared
@@ -208,13 +208,15 @@ class PostgresDatabase(Database):
             try:
                 yield
             except BaseException:
-                if not taken.connection.closed:
+                # Without a connection there is nothing to undo: the server does that when it misses the client.
+                with suppress(psycopg.OperationalError):
                     taken.prepared.command(b"ROLLBACK")
                 raise
             try:
-                taken.prepared.command(b"COMMIT")
+                ended = taken.prepared.command(b"COMMIT")
             except _ERRORS as error:
                 self._failed(error, taken, write=True)
+            self._check_kept(ended)
         finally:
             self._held.reset(token)
             self._give(self._pool, taken)
@@ -345,18 +347,28 @@ class PostgresDatabase(Database):
             try:
                 yield
             except BaseException:
-                if not taken.connection.closed:
+                # Without a connection there is nothing to undo: the server does that when it misses the client.
+                with suppress(psycopg.OperationalError):
                     await taken.prepared.acommand(b"ROLLBACK")
                 raise
             try:
-                await taken.prepared.acommand(b"COMMIT")
+                ended = await taken.prepared.acommand(b"COMMIT")
             except _ERRORS as error:
                 self._failed(error, taken, write=True)
+            self._check_kept(ended)
         finally:
             self._async_held.reset(token)
             self._give(pool, taken)
 
     # --- Errors ---
+
+    def _check_kept(self, ended: bytes | None) -> None:
+        """Whether a COMMIT has kept the transaction: one with a statement that was refused is undone, and no error."""
+        if ended == b"ROLLBACK":
+            raise NitroError(
+                f"{self.name} has refused a statement of this transaction, and keeps nothing of it: "
+                "let the error of that statement end the transaction"
+            )
 
     def _give(self, pool: Pool[_Held] | AsyncPool[_Held], held: _Held, *, is_apart: bool = False) -> None:
         # A cancelled task, for one, leaves a statement behind that is still running.

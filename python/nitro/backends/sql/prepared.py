@@ -58,18 +58,18 @@ class Prepared:
         async with self._connection.lock:
             return await self._connection.wait(self._running(read, sql, parameters))
 
-    def command(self, command: bytes) -> None:
-        """Executes BEGIN, COMMIT or ROLLBACK.
+    def command(self, command: bytes) -> bytes | None:
+        """Executes BEGIN, COMMIT or ROLLBACK, and gives what the server says that it did.
 
         psycopg does not see it: after each ROLLBACK it would deallocate every prepared statement.
         """
         with self._connection.lock:
-            self._connection.wait(self._commanding(command))
+            return self._connection.wait(self._commanding(command))
 
-    async def acommand(self, command: bytes) -> None:
+    async def acommand(self, command: bytes) -> bytes | None:
         """`command`, on a connection of an event loop."""
         async with self._connection.lock:
-            await self._connection.wait(self._commanding(command))
+            return await self._connection.wait(self._commanding(command))
 
     # --- What a statement gave ---
 
@@ -136,9 +136,9 @@ class Prepared:
             isinstance(error, errors.FeatureNotSupported) and "cached plan" in str(error)
         )
 
-    def _commanding(self, command: bytes) -> PQGen[None]:
+    def _commanding(self, command: bytes) -> PQGen[bytes | None]:
         self._pgconn.send_query(command)
-        self._checked((yield from execute(self._pgconn)))
+        return self._checked((yield from execute(self._pgconn))).command_status
 
     def _checked(self, results: list[PGresult]) -> PGresult:
         result = results[-1]
