@@ -11,4 +11,6 @@ KILLS = 100 if LONG else 20
 STOPS = 50 if LONG else 5
 #: Against each database.
 PAYLOADS = 1000
+#: Of those, each so manieth is asked for where every answer takes a look at all of them.
+PAYLOAD_STEP = 1 if LONG else 5
 OPERATIONS = 10_000

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from nursery import Nursery
-from rows import rows
 from scale import INCREMENTS, PROCESSES
+
+from rows import rows
 
 
 def test_no_increment_of_many_processes_is_lost(durable_url: str, nursery: Nursery, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from kill_points import POINTS
 from nursery import Nursery
-from rows import rows, wait_until_nobody_is_there
 from scale import KILLS
+
+from rows import rows, wait_until_nobody_is_there
 
 
 @dataclass

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from nursery import Nursery
-from rows import rows, wait_until, wait_until_nobody_is_there
 from scale import STOPS
 
 from nitro.testing.servers import PostgresServer
+from rows import rows, wait_until, wait_until_nobody_is_there
 
 #: Seconds until everybody works again.
 RECOVERY = 5.0

@@ -16,7 +16,6 @@ from nitro import BackendUnavailable, CommitOutcomeUnknown, Entity, SQLModelBack
 from nitro.backends.sql.database import database
 from nitro.backends.sql.schema import table_of
 
-
 #: Where `create` and the others say.
 STORE = SQLModelBackend()
 

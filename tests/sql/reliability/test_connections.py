@@ -1,0 +1,369 @@
+"""Ten thousand operations with errors in between, in threads and in tasks that are cancelled: no connection is lost."""
+
+import asyncio
+import gc
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from scale import OPERATIONS
+from sqlmodel import SQLModel
+
+import nitro
+from nitro import (
+    BackendUnavailable,
+    Entity,
+    EntityNotFound,
+    Field,
+    SchemaMismatch,
+    SQLModelBackend,
+    StaleEntityError,
+    UniqueViolation,
+    UnknownFieldError,
+    UnstorableValue,
+)
+from nitro.backends.sql.database import Database, forget
+from nitro.backends.sql.schema import table_of
+from rows import rows, wait_until
+
+#: At most so many connections.
+SIZE = 4
+THREADS = 8
+#: Event loops that come and go.
+LOOPS = 20
+
+
+class Seat(Entity):
+    number: int | None = Field(default=None, unique=True)
+    name: str = ""
+
+
+class Nowhere(Entity):
+    """Its table is never made."""
+
+
+class Broken(Exception):
+    """What goes wrong in a program of which Nitro knows nothing."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/nitro.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("fresh_database")
+    nitro.configure(sql_pool_size=SIZE, sql_pool_timeout=60)
+    repository = SQLModelBackend(url)
+    try:
+        database = repository.database
+    finally:
+        nitro.configure(sql_pool_size=None, sql_pool_timeout=None)
+    for entity_class in (Seat, Nowhere):
+        monkeypatch.setattr(entity_class, "__nitro_backend__", repository)
+    SQLModel.metadata.create_all(database.engine, [table_of(Seat)])
+    # SQLAlchemy has connections of its own.
+    database.engine.dispose()
+    Seat(id="taken", number=0).save()
+    Seat.save_all([Seat(id=f"seat {number}", name="stays") for number in range(1500)])
+    yield database
+    forget(url)
+
+
+def open_connections(database: Database) -> int:
+    """As others count them: the server, or Python for files."""
+    if database.dialect.name == "sqlite":
+        connections = [found for found in gc.get_objects() if isinstance(found, sqlite3.Connection)]
+        return sum(file_of(connection) == database.url.database for connection in connections)
+    there = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'nitro'"
+    return rows(database.url.render_as_string(hide_password=False), there)[0][0]
+
+
+def file_of(connection: sqlite3.Connection) -> str | None:
+    try:
+        return connection.execute("PRAGMA database_list").fetchone()[2]
+    except sqlite3.ProgrammingError:
+        return None  # it is closed, or belongs to another thread
+
+
+def assert_none_is_lost(database: Database) -> None:
+    gauges = database.gauges
+    assert gauges.idle == gauges.open
+    assert gauges.open <= SIZE
+    assert gauges.waiting == 0
+    # A server learns a moment later that a client has hung up.
+    wait_until(lambda: open_connections(database) == gauges.open, "as many are open as are in the pool")
+
+
+def breaks(seat: Seat) -> None:
+    seat.save()
+    raise Broken
+
+
+# --- By threads ---
+
+
+def saves(chance: random.Random) -> None:
+    seat = Seat().save()
+    seat.name = "x" * chance.randrange(50)
+    seat.save()
+    seat.delete()
+
+
+def reads(chance: random.Random) -> None:
+    Seat.get_or_none(f"seat {chance.randrange(3000)}")
+    Seat.get_many([f"seat {chance.randrange(3000)}" for _ in range(3)])
+    Seat.where(name="stays").order_by("-id").limit(2).all()
+    Seat.where(name="stays").page(limit=2)
+    Seat.where().count()
+
+
+def is_not_found(_: random.Random) -> None:
+    with pytest.raises(EntityNotFound):
+        Seat.get("nobody")
+
+
+def is_stale(_: random.Random) -> None:
+    seat = Seat().save()
+    other = Seat.get(seat.id)
+    other.name = "other"
+    other.save()
+    seat.name = "mine"
+    with pytest.raises(StaleEntityError):
+        seat.save()
+    other.delete()
+
+
+def clashes(_: random.Random) -> None:
+    with pytest.raises(UniqueViolation):
+        Seat(number=0).save()
+
+
+def clashes_among_many(chance: random.Random) -> None:
+    with pytest.raises(UniqueViolation):
+        Seat.save_all([*(Seat() for _ in range(chance.choice((2, 120)))), Seat(number=0)])
+
+
+def is_unstorable(_: random.Random) -> None:
+    with pytest.raises(UnstorableValue):
+        Seat(name="\0").save()
+    with pytest.raises(UnstorableValue):
+        Seat(number=2**70).save()
+
+
+def asks_what_is_not_there(_: random.Random) -> None:
+    with pytest.raises(SchemaMismatch):
+        Nowhere.all()
+    with pytest.raises(SchemaMismatch):
+        Nowhere().save()
+    with pytest.raises(UnknownFieldError):
+        Seat.where(colour="red").all()
+
+
+def breaks_in_a_transaction(database: Database) -> Callable[[random.Random], None]:
+    def breaking(chance: random.Random) -> None:
+        with pytest.raises(Broken), database.transaction():
+            if chance.random() < 0.5:
+                Seat.get("taken")
+            breaks(Seat())
+
+    return breaking
+
+
+def clashes_in_a_transaction(database: Database) -> Callable[[random.Random], None]:
+    def clashing(_: random.Random) -> None:
+        with pytest.raises(UniqueViolation), database.transaction():
+            Seat().save()
+            Seat(number=0).save()
+
+    return clashing
+
+
+def stops_reading(chance: random.Random) -> None:
+    for place, _ in enumerate(Seat.where(name="stays")):
+        if place == chance.choice((0, 5, 1200)):
+            break
+
+
+def breaks_while_reading(_: random.Random) -> None:
+    def reading() -> None:
+        for seat in Seat.where(name="stays"):
+            raise Broken(seat)
+
+    with pytest.raises(Broken):
+        reading()
+
+
+def operations(database: Database) -> list[Callable[[random.Random], None]]:
+    often = [saves, reads, is_not_found, is_stale, clashes, is_unstorable, asks_what_is_not_there]
+    transactions = [breaks_in_a_transaction(database), clashes_in_a_transaction(database)]
+    return [*often * 5, *transactions * 5, clashes_among_many, stops_reading, breaks_while_reading]
+
+
+def work(database: Database, seed: int, count: int) -> None:
+    chance, choices = random.Random(seed), operations(database)
+    for _ in range(count):
+        chance.choice(choices)(chance)
+
+
+def test_one_thread_loses_no_connection(database: Database) -> None:
+    work(database, 1, OPERATIONS)
+    assert_none_is_lost(database)
+    assert database.gauges.open == 1
+
+
+def test_threads_that_wait_for_one_another_lose_no_connection(database: Database) -> None:
+    with ThreadPoolExecutor(THREADS) as threads:
+        working = [threads.submit(work, database, seed, OPERATIONS // THREADS) for seed in range(THREADS)]
+    for one in working:
+        one.result()
+    assert_none_is_lost(database)
+
+
+def test_connections_that_the_server_ends_are_not_counted_any_more(database: Database) -> None:
+    if database.dialect.name == "sqlite":
+        # A file has no server; its connections end when the pool is closed.
+        database.close()
+        assert open_connections(database) == 0
+        assert Seat.get("taken").number == 0
+        assert_none_is_lost(database)
+        return
+    url = database.url.render_as_string(hide_password=False)
+    nitros = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'nitro'"
+    # Until they are gone, or ten seconds.
+    end = f"SELECT pg_terminate_backend(pid, 10000) {nitros}"
+
+    def broken(*, by_nitro: bool) -> None:
+        with database.transaction():
+            Seat.get("taken")
+            rows(url, end)
+            if by_nitro:
+                Seat.get("taken")
+            raise Broken
+
+    for _ in range(25):
+        with pytest.raises(BackendUnavailable):
+            broken(by_nitro=True)
+        with pytest.raises(Broken):
+            broken(by_nitro=False)
+        assert Seat.get("taken").number == 0
+        # An idle one that has ended is nobody's error: the next operation opens another.
+        rows(url, end)
+        assert Seat.get("taken").number == 0
+    assert_none_is_lost(database)
+
+
+# --- By tasks ---
+
+
+async def asaves(chance: random.Random) -> None:
+    seat = await Seat().asave()
+    seat.name = "x" * chance.randrange(50)
+    await seat.asave()
+    await seat.adelete()
+
+
+async def areads(chance: random.Random) -> None:
+    await Seat.aget_or_none(f"seat {chance.randrange(3000)}")
+    await Seat.where(name="stays").order_by("-id").limit(2).aall()
+    await Seat.where(name="stays").apage(limit=2)
+    await Seat.where().acount()
+
+
+async def aclashes(_: random.Random) -> None:
+    with pytest.raises(UniqueViolation):
+        await Seat(number=0).asave()
+
+
+async def aclashes_among_many(chance: random.Random) -> None:
+    with pytest.raises(UniqueViolation):
+        await Seat.asave_all([*(Seat() for _ in range(chance.choice((2, 120)))), Seat(number=0)])
+
+
+async def ais_unstorable(_: random.Random) -> None:
+    with pytest.raises(UnstorableValue):
+        await Seat(name="\0").asave()
+
+
+async def aasks_what_is_not_there(_: random.Random) -> None:
+    with pytest.raises(SchemaMismatch):
+        await Nowhere.where().aall()
+
+
+async def astops_reading(chance: random.Random) -> None:
+    place = 0
+    async for _ in Seat.where(name="stays"):
+        place += 1
+        if place == chance.choice((1, 5, 1200)):
+            break
+
+
+def abreaks_in_a_transaction(database: Database) -> Callable[[random.Random], Awaitable[None]]:
+    async def breaking(_: random.Random) -> None:
+        with pytest.raises(Broken):
+            async with database.atransaction():
+                await Seat().asave()
+                await Seat.aget("taken")
+                raise Broken
+
+    return breaking
+
+
+def aoperations(database: Database) -> list[Callable[[random.Random], Awaitable[None]]]:
+    often = [asaves, areads, aclashes, ais_unstorable, aasks_what_is_not_there, abreaks_in_a_transaction(database)]
+    return [*often * 5, aclashes_among_many, astops_reading]
+
+
+async def one_after_the_other(
+    database: Database, seed: int, count: int, ended: Counter[str], *, cancelling: bool
+) -> None:
+    chance, choices = random.Random(seed), aoperations(database)
+    for _ in range(count):
+        task = asyncio.ensure_future(chance.choice(choices)(chance))
+        if cancelling and chance.random() < 0.5:
+            for _ in range(chance.randrange(12)):
+                await asyncio.sleep(0)
+            if chance.random() < 0.5:
+                await asyncio.sleep(chance.random() * 0.002)
+            task.cancel()
+        try:
+            await task
+            ended["done"] += 1
+        except asyncio.CancelledError:
+            ended["cancelled"] += 1
+
+
+async def all_at_once(database: Database, count: int, *, cancelling: bool = True) -> Counter[str]:
+    ended: Counter[str] = Counter()
+    async with asyncio.TaskGroup() as group:
+        for seed in range(THREADS):
+            group.create_task(one_after_the_other(database, seed, count // THREADS, ended, cancelling=cancelling))
+    return ended
+
+
+def test_tasks_that_are_cancelled_lose_no_connection(database: Database) -> None:
+    async def main() -> Counter[str]:
+        ended = await all_at_once(database, OPERATIONS)
+        # What a cancelled task has begun ends by itself, in a thread or in the server.
+        async with asyncio.timeout(30):
+            while database.gauges.idle != database.gauges.open:
+                await asyncio.sleep(0.001)
+        assert_none_is_lost(database)
+        return ended
+
+    ended = asyncio.run(main())
+    assert ended["cancelled"] > OPERATIONS / 20
+    assert ended["done"] > OPERATIONS / 4
+
+
+def test_event_loops_that_come_and_go_leave_no_connections(database: Database) -> None:
+    for _ in range(LOOPS):
+        asyncio.run(all_at_once(database, THREADS * 5, cancelling=False))
+
+    async def main() -> None:
+        await Seat.aget("taken")
+        assert_none_is_lost(database)
+
+    asyncio.run(main())
