@@ -10,6 +10,7 @@ import datetime
 import decimal
 import enum
 import math
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 _MISSING = object()
+
+#: What is written in another way in JSON: SQLite compares keys as they are written.
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 
 #: Kinds whose values are in one order with all numbers.
 _NUMBERS = frozenset({"integer", "float", "decimal", "boolean", "enum"})
@@ -385,9 +389,10 @@ class Compiler:
         for step in path:
             if isinstance(step, int):
                 steps += f"[{step}]"
-            elif '"' in step or "\\" in step or not _is_text(step):
+            elif _ESCAPED.search(step) or not _is_text(step):
                 raise UnsupportedQuery(
-                    f"{self.backend} does not look up keys with a quote or a backslash in them, as {step!r}; "
+                    f"{self.backend} does not look up keys with a quote, a backslash or a control character in them, "
+                    f"as {step!r}; "
                     ".in_memory() reads everything, and filters here"
                 )
             else:
