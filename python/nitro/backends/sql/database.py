@@ -29,6 +29,10 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any]
 
 
+#: For connections of SQLAlchemy that only read, and must not wait for whoever writes.
+READING: dict[str, Any] = {"nitro_reading": True}
+
+
 class Clash(Exception):
     """A write that the database refused for what its schema says.
 

@@ -14,7 +14,7 @@ from ... import _core, changes
 from ...errors import ConfigurationError, UnstorableValue, UnsupportedQuery
 from ...relations import plain
 from .compiler import Compiler
-from .database import Clash, Database, NoSuchTable, Row, Unfit
+from .database import READING, Clash, Database, NoSuchTable, Row, Unfit
 from .schema import VERSION, columns_of, table_of
 from .types import Refused, parameter_type
 
@@ -315,7 +315,7 @@ class Mapping:
     # --- What went wrong ---
 
     def mismatch(self, error: Exception) -> NoReturn:
-        """A table or a column is not there.
+        """A table or a column is not there. This looks at the database, so in async code it is called in a thread.
 
         Raises:
             SchemaMismatch: Always.
@@ -325,7 +325,7 @@ class Mapping:
         found: list[str] = []
         if not self.database.in_transaction:
             with connected(self.database) as connection:
-                found = differences(connection, [self.table])
+                found = differences(connection.execution_options(**READING), [self.table])
         there = f"there is no table as {self.entity_class.__name__} wants it ({error})"
         raise mismatch(self.database, found or [there]) from error
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -106,7 +107,7 @@ class SQLModelBackend(Repository):
         except (Refused, Unfit):
             return None
         except NoSuchTable as error:
-            mapping.mismatch(error)
+            await _raised(mapping.mismatch, error)
         return None if row is None else mapping.entity(row)
 
     def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
@@ -141,7 +142,8 @@ class SQLModelBackend(Repository):
                 self._stale(mapping, entity, key, found)
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
-            self._refused(mapping, entity, error, None if where is None else await store.afetch_one(*where))
+            found = None if where is None else await store.afetch_one(*where)
+            await _raised(self._refused, mapping, entity, error, found)
         _accepted(entity, version)
 
     def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
@@ -166,7 +168,7 @@ class SQLModelBackend(Repository):
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
             found = None if where is None else await mapping.database.afetch_one(*where)
-            self._refused(mapping, entity, error, found)
+            await _raised(self._refused, mapping, entity, error, found)
         _core.accept_changes(entity, rows[0][0])
 
     def _saving(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> _Saving | None:
@@ -206,7 +208,7 @@ class SQLModelBackend(Repository):
                 found = await mapping.database.afetch_one(mapping.version_sql, parameters[: len(mapping.keys)])
                 self._not_deleted(mapping, entity, key, found)
         except _REFUSALS as error:
-            self._refused(mapping, entity, error, None)
+            await _raised(self._refused, mapping, entity, error, None)
         _accepted(entity, 0)
 
     def _deleting(self, mapping: Mapping, entity: Entity) -> tuple[Any, tuple[Any, ...]]:
@@ -310,7 +312,7 @@ class SQLModelBackend(Repository):
                             found = await store.afetch_one(mapping.version_sql, mapping.key_row(key))
                             self._stale(mapping, members[0], key, found)
                     except _REFUSALS as error:
-                        self._refused(mapping, members[0], error, None)
+                        await _raised(self._refused, mapping, members[0], error, None)
                     done.append((members, version))
                     continue
                 sql, rows, copied = mapping.insert_all(members)
@@ -324,7 +326,7 @@ class SQLModelBackend(Repository):
                         mapping.row_of(entity)
                     raise
                 except _REFUSALS as error:
-                    self._refused_among(mapping, members, error)
+                    await _raised(self._refused_among, mapping, members, error)
                 done.append((members, FIRST))
         for members, version in done:
             for entity in members:
@@ -366,7 +368,7 @@ class SQLModelBackend(Repository):
         try:
             return mapping.entities(await mapping.database.afetch_all(sql, parameters))
         except (NoSuchTable, Unfit) as error:
-            mapping.unanswered(error)
+            await _raised(mapping.unanswered, error)
 
     def _rows(self, mapping: Mapping, sql: str, parameters: Sequence[Any]) -> list[Row]:
         try:
@@ -378,7 +380,7 @@ class SQLModelBackend(Repository):
         try:
             return await mapping.database.afetch_all(sql, parameters)
         except (NoSuchTable, Unfit) as error:
-            mapping.unanswered(error)
+            await _raised(mapping.unanswered, error)
 
     def select(self, query: Query[E]) -> list[E]:
         statements = self._queries(query._class)
@@ -416,7 +418,7 @@ class SQLModelBackend(Repository):
                 for entity in mapping.entities(rows):
                     yield entity
         except (NoSuchTable, Unfit) as error:
-            mapping.unanswered(error)
+            await _raised(mapping.unanswered, error)
 
     def count(self, query: Query[Any]) -> int:
         if query._in_memory:
@@ -462,7 +464,7 @@ class SQLModelBackend(Repository):
         try:
             return await mapping.database.aexecute(*self._queries(query._class).delete(query))
         except _REFUSALS as error:
-            self._refused_query(mapping, error)
+            await _raised(self._refused_query, mapping, error)
 
     def update_all(self, query: Query[Any], values: Values[str, Any]) -> int:
         statements = self._queries(query._class)
@@ -489,7 +491,7 @@ class SQLModelBackend(Repository):
         try:
             return await statements.mapping.database.aexecute(*update)
         except _REFUSALS as error:
-            self._refused_query(statements.mapping, error)
+            await _raised(self._refused_query, statements.mapping, error)
 
     def aggregate(
         self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
@@ -613,3 +615,9 @@ def _distinct(entities: Iterable[Entity]) -> list[Entity]:
     if len(set(map(id, listed))) == len(listed):
         return listed
     return list({id(entity): entity for entity in listed}.values())
+
+
+async def _raised(raise_error: Callable[..., NoReturn], *arguments: Any) -> NoReturn:
+    """Says what went wrong, in a thread: for a table that will not do it looks at the database."""
+    await asyncio.to_thread(raise_error, *arguments)
+    raise AssertionError("unreachable: it raises")

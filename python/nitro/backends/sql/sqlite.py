@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from ...config import Settings
 from ...errors import BackendUnavailable, WriteConflict
 from . import sqlite_functions
-from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
+from .database import READING, Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import Gauges, Pool
 
 if TYPE_CHECKING:
@@ -409,7 +409,8 @@ def _begin_for_writing(engine: sa.Engine) -> None:
     """Transactions as SQLite means them: the module would begin them late, and not before DDL."""
 
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads_only = READING.items() <= connection.get_execution_options().items()
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     event.listen(engine, "begin", begin)
 
