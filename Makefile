@@ -121,8 +121,9 @@ asan: $(INSTALLED) ## Run the tests under AddressSanitizer
 	    --deselect tests/test_import_cost.py::test_it_costs_little_more_than_pydantic \
 	    --ignore tests/memory/test_no_block_is_kept.py $(PYTEST)
 
-soak: $(BUILT) ## Run a million operations of each kind, looking for growth, and the long differential run
+soak: $(BUILT) ## Run a million operations of each kind, the reliability tests at length, and the long differential run
 	$(VENV_PYTHON) -m pytest soak $(PYTEST)
+	NITRO_RELIABILITY=long $(VENV_PYTHON) -m pytest tests/sql/reliability -s $(PYTEST)
 	NITRO_DIFFERENTIAL_CLASSES=2000 NITRO_DIFFERENTIAL_EXAMPLES=1000000 \
 	    $(VENV_PYTHON) -m pytest tests/differential $(PYTEST)
 

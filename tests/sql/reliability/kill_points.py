@@ -1,15 +1,15 @@
 """Points of a save and of a commit at which a process ends by SIGKILL.
 
-What is watched is what goes to the driver, so nothing in Nitro knows of it.
+What is watched is what goes to the database: for SQLite here, by standing before its driver; for PostgreSQL on the
+wire, in `killing_wire`. Nothing in Nitro knows of it.
 """
 
 import os
 import random
-import select
 import signal
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 #: Each point, and what must be true of the operation that it is in: whether it happened, or None where both can be.
@@ -90,14 +90,8 @@ class Points:
                 _die()
             yield row
 
-    # --- The drivers ---
-
-    def watch(self) -> None:
-        """Watches the statements of this process, in SQLite and in PostgreSQL."""
-        self._watch_sqlite()
-        self._watch_psycopg()
-
-    def _watch_sqlite(self) -> None:
+    def watch_sqlite(self) -> None:
+        """Watches the statements of this process."""
         points, connect = self, sqlite3.connect
 
         class Watched(sqlite3.Connection):
@@ -125,51 +119,3 @@ class Points:
             threading.Thread(target=lambda: now.wait() and _die(), daemon=True).start()
             now.set()
         run()
-
-    def _watch_psycopg(self) -> None:
-        import psycopg
-
-        points, dying = self, threading.local()
-        execute, wait = psycopg.Connection.execute, psycopg.Connection.wait
-        executemany, write_row = psycopg.Cursor.executemany, psycopg.Copy.write_row
-
-        def watched_execute(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-            def run_and_die() -> None:
-                dying.now = True
-                execute(self, query, *arguments, **options)
-
-            return points.statement(str(query), lambda: execute(self, query, *arguments, **options), run_and_die)
-
-        def watched_wait(self: Any, generator: Any, *arguments: Any, **options: Any) -> Any:
-            if getattr(dying, "now", False):
-                generator = points.die_waiting(self, generator)
-            return wait(self, generator, *arguments, **options)
-
-        def watched_executemany(self: Any, query: Any, rows: Iterable[Any], **options: Any) -> None:
-            executemany(self, query, points.rows(rows), **options)
-
-        def watched_write_row(self: Any, row: Any) -> None:
-            # Not for every row, or it would always be the first ones.
-            if points.chance.random() < 0.02:
-                points.reach("among the rows")
-            write_row(self, row)
-
-        psycopg.Connection.execute = watched_execute  # type: ignore[method-assign]
-        psycopg.Connection.wait = watched_wait  # type: ignore[method-assign]
-        psycopg.Cursor.executemany = watched_executemany  # type: ignore[method-assign]
-        psycopg.Copy.write_row = watched_write_row  # type: ignore[method-assign]
-
-    def die_waiting(self, connection: Any, generator: Any) -> Generator[Any, Any, Any]:
-        """Ends the process when a statement was sent: at once, or when its answer has come but was not read."""
-        from psycopg.waiting import Wait
-
-        try:
-            wanted = next(generator)
-            while True:
-                if wanted == Wait.R:
-                    if self.chance.random() < 0.5:
-                        select.select([connection.pgconn.socket], [], [], 10)
-                    _die()
-                wanted = generator.send((yield wanted))
-        except StopIteration as end:
-            return end.value

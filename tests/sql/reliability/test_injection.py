@@ -144,10 +144,10 @@ def test_in_a_query_each_finds_what_has_it_and_nothing_else(query: Callable[[str
         try:
             found = query(text).all()
         except UnsupportedQuery:
-            # SQLite looks up no key with a quote in it; what is asked so is not asked otherwise.
+            # SQLite compares keys as they are written in JSON, where these are written in other ways.
             assert url.startswith("sqlite")
             assert query is QUERIES["a key of a dictionary"]
-            assert set(text) & set('"\\')
+            assert any(sign in '"\\' or sign < " " for sign in text)
             continue
         assert [one.id for one in found] == [str(number)], text
         assert query(text).count() == 1
@@ -207,11 +207,13 @@ FIELDS = {"id", "name", "name__eq"}
 
 @pytest.mark.parametrize(("place", "ask"), NAMES.items(), ids=NAMES)
 def test_as_a_name_each_is_refused(place: str, ask: Callable[[str], Any], url: str) -> None:
+    # What is no cursor is an argument that cannot be.
+    refusals = (*REFUSALS, ValueError) if place == "a cursor" else REFUSALS
     let_through = []
     for text in TEXTS:
         try:
             ask(text)
-        except REFUSALS if place != "a cursor" else ValueError:
+        except refusals:
             continue
         let_through.append(text)
     assert set(let_through) <= FIELDS

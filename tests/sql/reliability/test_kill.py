@@ -2,11 +2,14 @@
 
 import random
 import signal
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from kill_points import POINTS
+from killing_wire import killing_wire_to
 from nursery import Nursery
 from scale import KILLS
 
@@ -50,30 +53,44 @@ def test_a_killed_process_loses_nothing_acknowledged_and_leaves_nothing_half_don
 ) -> None:
     assert nursery.run(("create", durable_url, "single", "left", "right")) == [0], nursery.errors
     chance = random.Random(point)
-    history, number, outcomes = History(), 0, set()
-    for kill in range(KILLS):
-        log = tmp_path / f"{kill}.txt"
-        job = ("operate", durable_url, str(log), number, point, chance.randrange(1, 5), chance.randrange(2**32))
-        assert nursery.run(job) == [-signal.SIGKILL], f"it never came to {point!r}: {nursery.errors}"
-        wait_until_nobody_is_there(durable_url)
+    history, number, outcomes = History(), 0, Counter[bool]()
+    is_by_wire = not durable_url.startswith("sqlite") and point != "before it is acknowledged"
+    with killing_wire_to(durable_url) if is_by_wire else nullcontext() as wire:
+        for kill in range(KILLS):
+            log = tmp_path / f"{kill}.txt"
+            url, nth = durable_url, chance.randrange(1, 5)
+            if wire is not None:
+                # On the wire each row is one by itself.
+                wire.kill_at(point, chance.randrange(1, 250) if point == "among the rows" else nth, log)
+                url = wire.url
+            job = ("operate", url, str(log), number, point, nth, chance.randrange(2**32))
+            assert nursery.run(job) == [-signal.SIGKILL], f"it never came to {point!r}: {nursery.errors}"
+            wait_until_nobody_is_there(durable_url)
 
-        begun: Operation | None = None
-        for word, *rest in map(str.split, log.read_text().splitlines()):
-            if word == "begin":
-                assert begun is None
-                number = int(rest[0])
-                begun = Operation(number, rest[1], int(rest[2]))
-            else:
-                assert begun is not None
+            acknowledged, begun = read(log)
+            history.happened += acknowledged
+            assert begun is not None, "an operation was under way"
+            number = begun.number
+            found, within = stored(durable_url), history.state(also=begun)
+            assert found in (history.state(), within)
+            outcomes[found == within] += 1
+            if found == within:
                 history.happened.append(begun)
-                begun = None
-
-        assert begun is not None, "an operation was under way"
-        found = stored(durable_url)
-        without, within = history.state(), history.state(also=begun)
-        assert found in (without, within)
-        outcomes.add(found == within)
-        if found == within:
-            history.happened.append(begun)
+    print(f"{point}: {outcomes[True]} of {KILLS} had happened", end=" ")
     expected = POINTS[point]
-    assert outcomes == {expected} if expected is not None else outcomes <= {True, False}
+    assert expected is None or outcomes == {expected: KILLS}
+
+
+def read(log: Path) -> tuple[list[Operation], Operation | None]:
+    """What a process has acknowledged, and what it was doing at its end."""
+    acknowledged: list[Operation] = []
+    begun: Operation | None = None
+    for word, *rest in map(str.split, log.read_text().splitlines()):
+        if word == "begin":
+            assert begun is None
+            begun = Operation(int(rest[0]), rest[1], int(rest[2]))
+        elif word == "done":
+            assert begun is not None
+            acknowledged.append(begun)
+            begun = None
+    return acknowledged, begun

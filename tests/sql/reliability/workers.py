@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from kill_points import Points
-from sqlmodel import SQLModel
 
 import nitro
 from nitro import BackendUnavailable, CommitOutcomeUnknown, Entity, SQLModelBackend, StaleEntityError
-from nitro.backends.sql.database import database
-from nitro.backends.sql.schema import table_of
 
 #: Where `create` and the others say.
 STORE = SQLModelBackend()
@@ -43,7 +40,7 @@ class Log:
 def create(url: str, *balances: str) -> None:
     """Makes the tables, and balances with these keys."""
     nitro.configure(sql_url=url)
-    SQLModel.metadata.create_all(database().engine, [table_of(Entry), table_of(Balance)])
+    nitro.create_all(Entry, Balance)
     Balance.save_all([Balance(id=key) for key in balances])
 
 
@@ -67,9 +64,10 @@ def operate(url: str, log: str, first: int, point: str, nth: int, seed: int) -> 
     """Saves this and that, and acknowledges each operation, until it is killed."""
     nitro.configure(sql_url=url)
     points = Points(point, nth, seed)
-    points.watch()
+    points.watch_sqlite()
     chance = random.Random(seed)
     said = Log(log)
+    said.write("pid", os.getpid())
     single, left, right = (Balance.get(key) for key in ("single", "left", "right"))
 
     def begun(kind: str, size: int) -> int:
