@@ -504,9 +504,7 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
     custom_new = first_in_line(cls, "__new__") is not object.__dict__["__new__"]
     init = first_in_line(cls, "__init__")
     transparent = hasattr(init, TRANSPARENT)
-    custom_init = bool(schema.get("custom_init")) or not (
-        transparent or getattr(init, "__pydantic_base_init__", False)
-    )
+    custom_init = bool(schema.get("custom_init")) or not (transparent or getattr(init, "__pydantic_base_init__", False))
     post_init = bool(schema.get("post_init"))
     around = (
         ("a __new__ of its own" if custom_new else None)

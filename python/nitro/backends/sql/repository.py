@@ -156,7 +156,7 @@ class SQLModelBackend(Repository):
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
             self._refused(mapping, entity, error, None if where is None else mapping.database.fetch_one(*where))
-        _core.accept_changes(entity, rows[0][0])
+        _accepted(entity, rows[0][0])
 
     async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         mapping = self._mapping(type(entity))
@@ -169,7 +169,7 @@ class SQLModelBackend(Repository):
             where = mapping.holder(entity, error)
             found = None if where is None else await mapping.database.afetch_one(*where)
             await _raised(self._refused, mapping, entity, error, found)
-        _core.accept_changes(entity, rows[0][0])
+        _accepted(entity, rows[0][0])
 
     def _saving(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> _Saving | None:
         """How to store an entity; None where nothing changed."""

@@ -305,7 +305,9 @@ class ExactDecimal(_Coded):
         super().__init__()
         self.precision, self.scale = precision, scale
 
-    class comparator_factory(sa.Numeric.Comparator[decimal.Decimal]):  # noqa: N801  (SQLAlchemy's name)
+    class comparator_factory(  # type: ignore[override]  # noqa: N801  (SQLAlchemy's name)
+        sa.Numeric.Comparator[decimal.Decimal]
+    ):
         def operate(self, op: Any, *other: Any, **keywords: Any) -> Any:
             if "parententity" in self.expr._annotations and not isinstance(self.expr, _AsNumber):
                 return op(_AsNumber(self.expr), *other, **keywords)
@@ -608,7 +610,7 @@ def column_of(entity_class: type, name: str, info: FieldInfo) -> FieldColumn:
 def _chosen(info: FieldInfo) -> TypeEngine[Any] | None:
     """The column type that sqlmodel's Field was given."""
     column = setting(info, "sa_column")
-    type_: Any = column.type if isinstance(column, sa.Column) else setting(info, "sa_type")
+    type_: Any = cast("Any", column).type if isinstance(column, sa.Column) else setting(info, "sa_type")
     return type_() if isinstance(type_, type) else type_
 
 
