@@ -480,8 +480,9 @@ def compile_plan(cls: type[BaseModel]) -> tuple[_core.Plan, Explanation]:
         if kind == "required" and slowness(node) is not None:
             required_slow = required_slow or f"{name}: {slowness(node)}"
         known_as: object = first_in_line(cls, name)
-        passes_on = hasattr(known_as, "gives_way") or hasattr(type(known_as), TRANSPARENT)
-        shadowed = hasattr(known_as, "__set__") and not passes_on
+        shadowed = hasattr(known_as, "__set__") and not (
+            hasattr(type(known_as), TRANSPARENT) or hasattr(known_as, "gives_way")
+        )
         assignable = not entry.get("frozen", False) and not shadowed
         fields.append((name, node, kind, value, assignable, name in indexed))
         explained.append(FieldLane(name, _type_name(cls.__pydantic_fields__[name].annotation), reason))

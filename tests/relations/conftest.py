@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel import SQLModel
 
+import nitro
 from nitro import Entity, Field, Many, MemoryRepo, Ref, Repository, SQLModelBackend, many
 from nitro.backends.sql.schema import table_of
 
@@ -41,14 +42,12 @@ def shop(of_companies: Repository, of_customers: Repository, of_orders: Reposito
 
 def with_tables(domain: Any) -> Any:
     """The same domain, with empty tables for its classes that live in SQL."""
-    for entity_class in vars(domain).values():
-        backend = entity_class.__nitro_backend__
-        if isinstance(backend, SQLModelBackend):
-            table = table_of(entity_class)
-            SQLModel.metadata.drop_all(backend.database.engine, [table])
-            SQLModel.metadata.create_all(backend.database.engine, [table])
-            # Other tests have tables of their own.
-            SQLModel.metadata.remove(table)
+    classes = [one for one in vars(domain).values() if isinstance(one.__nitro_backend__, SQLModelBackend)]
+    if classes:
+        nitro.create_all(*classes)
+    for entity_class in classes:
+        # Other tests have tables of their own.
+        SQLModel.metadata.remove(table_of(entity_class))
     return domain
 
 

@@ -14,9 +14,13 @@ from sqlmodel import SQLModel
 from ... import fields
 from ...entity import indexes_of
 from ...errors import ConfigurationError
+from ...relations import target_of
+from ...repository import repository_of
 from .types import BIG_INTEGER, FieldColumn, column_of
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from ...entity import Entity
 
 #: The column with the version of a record. No field can have this name.
@@ -154,8 +158,9 @@ def column_for(entity_class: type[Entity], column: FieldColumn, *, defaults: boo
         return own
     said, is_key = fields.stored(info), name in keys
     arguments: list[Any] = []
-    if said.foreign_key is not None:
-        arguments.append(sa.ForeignKey(said.foreign_key, ondelete=said.ondelete))
+    leads_to = said.foreign_key or _referred(entity_class, info)
+    if leads_to is not None:
+        arguments.append(sa.ForeignKey(leads_to, ondelete=said.ondelete))
     arguments += fields.setting(info, "sa_column_args") or ()
     nullable = fields.setting(info, "nullable")
     keywords: dict[str, Any] = {
@@ -172,6 +177,17 @@ def column_for(entity_class: type[Entity], column: FieldColumn, *, defaults: boo
     keywords |= fields.setting(info, "sa_column_kwargs") or {}
     type_ = BIG_INTEGER if is_key and type(column.type) is sa.BigInteger and column.kind == "integer" else column.type
     return sa.Column(_name(name), type_, *arguments, key=name, **keywords)
+
+
+def _referred(entity_class: type[Entity], info: FieldInfo) -> str | None:
+    """The column that a `Ref` leads to; None for what is no Ref, and where the other class is kept somewhere else."""
+    target = target_of(info.annotation)
+    if target is None:
+        return None
+    here, there = repository_of(entity_class), repository_of(target)
+    if there is not here and getattr(there, "database", None) is not getattr(here, "database", here):
+        return None
+    return f"{table_name(target)}.{target.__nitro_key__}"
 
 
 def _add_index(table: sa.Table, parts: list[tuple[str, bool]], unique: bool) -> None:
