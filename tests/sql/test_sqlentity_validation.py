@@ -197,6 +197,7 @@ def test_its_home_is_the_database():
     assert SQLEntity.__nitro_backend__ is SQLModelBackend
 
     class Product(SQLEntity, table=True):
+        __tablename__ = "validated_product"
         name: str
         price: float
         _persistence_backend_class = SQLModelBackend

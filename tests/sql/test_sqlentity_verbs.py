@@ -281,6 +281,16 @@ def test_what_nitro_stored_is_no_new_entity_to_a_session(engine):
     assert [found.age for found in Hero.all()] == [2]
 
 
+def test_what_a_session_was_to_store_is_stored_once(engine):
+    with Session(engine) as session:
+        hero = Hero(name="x")
+        session.add(hero)
+        hero.save()
+        hero.age = 4
+        session.commit()
+    assert [(found.name, found.age) for found in Hero.all()] == [("x", 4)]
+
+
 def test_versions_are_known_to_both(engine):
     account = Account(owner="Ann").save()
     with Session(engine) as session:
@@ -383,3 +393,28 @@ def test_a_select_finds_what_nitro_saved(engine):
     Hero(name="x", age=5).save()
     with Session(engine) as session:
         assert session.exec(select(Hero.age).where(Hero.name == "x")).one() == 5
+
+
+def test_tables_are_made_for_entities_and_not_for_models_of_data(tmp_path):
+    class Shared(SQLEntity, registry=sa.orm.registry(), backend=SQLModelBackend(f"sqlite:///{tmp_path}/made.db")):
+        pass
+
+    class CupBase(Shared):
+        name: str
+
+    class Cup(CupBase, table=True):
+        id: int | None = Field(None, primary_key=True)
+
+    class CupCreate(CupBase):
+        password: str
+
+    class Saucer(Shared):
+        width: int
+
+    from nitro.backends.sql.tables import entity_classes
+
+    known = entity_classes()
+    assert [each for each in (SQLEntity, Shared, CupBase, Cup, CupCreate, Saucer) if each in known] == [Cup, Saucer]
+    nitro.create_all(Cup, Saucer)
+    assert Cup(name="x").save().id == 1
+    assert Saucer(width=3).save().refresh().width == 3

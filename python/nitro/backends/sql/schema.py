@@ -28,6 +28,7 @@ VERSION = "_version"
 
 #: Bytes of the longest name of an index, less its prefix.
 _LONGEST = 60
+
 #: Words that a database wants in quotes, which SQLAlchemy does not know.
 _UNQUOTED = frozenset({"collation", "concurrently", "lateral", "nothing", "returning", "tablesample"})
 
@@ -43,6 +44,9 @@ def table_of(entity_class: type[Entity]) -> sa.Table:
     Raises:
         ConfigurationError: If a field has no column type, or another class has a table of that name.
     """
+    mapper = entity_class.__dict__.get("__mapper__")
+    if mapper is not None:
+        return mapper.local_table
     known = entity_class.__dict__.get("__table__")
     if known is not None:
         return known

@@ -6,7 +6,7 @@ import asyncio
 import zlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -22,6 +22,7 @@ from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
 from ...repository import repository_of
 from . import types
 from .database import Database, database
+from .entity import SQLEntity
 from .repository import SQLModelBackend
 from .schema import VERSION, table_name, table_of
 
@@ -99,9 +100,11 @@ def entity_classes() -> list[type[Entity]]:
 
 
 def _has_table(entity_class: type[Entity]) -> bool:
-    if issubclass(entity_class, SQLModel):
-        # It says so itself.
-        return isinstance(getattr(entity_class, "__table__", None), sa.Table)
+    if "__mapper__" in entity_class.__dict__:
+        return not cast("Any", entity_class).__mapper__.single
+    if entity_class is SQLEntity or (issubclass(entity_class, SQLModel) and _is_of_a_table(entity_class)):
+        # A model with some of the fields of one that has a table, such as HeroCreate beside Hero.
+        return False
     if entity_class.__dict__.get("__abstract__") or entity_class.__pydantic_generic_metadata__["parameters"]:
         return False
     backend: Any = entity_class.__nitro_backend__
@@ -112,6 +115,19 @@ def _has_table(entity_class: type[Entity]) -> bool:
     fields = entity_class.__pydantic_fields__
     is_base = fields.keys() == {"id"} and not entity_class.__nitro_declares_id__
     return not is_base or not entity_class.__subclasses__()
+
+
+def _is_of_a_table(entity_class: type[Entity]) -> bool:
+    """Whether a class derives from one with a table, or from one that such a class derives from too."""
+    bases = [base for base in entity_class.__mro__ if issubclass(base, SQLModel) and issubclass(base, Entity)]
+    own = [base for base in bases if base.__module__ != SQLEntity.__module__ and not base.__dict__.get("__abstract__")]
+    return any("__mapper__" in related.__dict__ for base in own for related in [base, *_below(base)])
+
+
+def _below(entity_class: type[Entity]) -> Iterable[type[Entity]]:
+    for subclass in entity_class.__subclasses__():
+        yield subclass
+        yield from _below(subclass)
 
 
 def tables_of(store: Database) -> dict[str, tuple[sa.Table, type]]:
