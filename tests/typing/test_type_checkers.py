@@ -11,6 +11,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ACCEPTED = HERE / "accepted.py"
+ACCEPTED_SQLENTITIES = HERE / "accepted_sqlentities.py"
 REFUSED = HERE / "refused.py"
 
 
@@ -62,8 +63,9 @@ checkers = pytest.mark.parametrize("checker", [pyright, mypy])
 
 @checkers
 @pytest.mark.parametrize("strict", [False, True], ids=["usual", "strict"])
-def test_what_is_right_is_accepted_and_has_the_right_types(checker, strict, tmp_path):
-    assert checker(ACCEPTED, strict, tmp_path) == {}
+@pytest.mark.parametrize("program", [ACCEPTED, ACCEPTED_SQLENTITIES], ids=lambda program: program.stem)
+def test_what_is_right_is_accepted_and_has_the_right_types(checker, strict, program, tmp_path):
+    assert checker(program, strict, tmp_path) == {}
 
 
 @checkers

@@ -34,6 +34,8 @@ from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.util.concurrency import in_greenlet
 from sqlmodel import SQLModel
 from sqlmodel._compat import SQLModelConfig
+from sqlmodel.main import Field as SQLModelField
+from sqlmodel.main import FieldInfo as SQLModelFieldInfo
 from sqlmodel.main import SQLModelMetaclass
 
 from ... import _core, _plan, changes, expressions, fields
@@ -128,7 +130,9 @@ class EntityState(InstanceState[Any]):
 # --- The metaclass ---------------------------------------------------------------------------------------------------
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(fields.Field, PydanticField, PrivateAttr))
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(fields.Field, SQLModelField, SQLModelFieldInfo, PydanticField, PrivateAttr)
+)
 class SQLEntityMeta(EntityMeta, SQLModelMetaclass):
     """The metaclass of entities that can be SQLModels with a table."""
 
@@ -170,7 +174,7 @@ class SQLEntityMeta(EntityMeta, SQLModelMetaclass):
         plain = tuple(base for base in bases if not _is_table(base))
         said = dict(cls.__annotations__)
         for relation in cls.__sqlmodel_relationships__:
-            if isinstance(said[relation], str):
+            if isinstance(said.get(relation), str):
                 said[relation] = _related(said[relation])
         # SQLAlchemy takes the order of the columns from the annotations too.
         order = [field for field in cls.__pydantic_fields__ if field in said]
@@ -361,13 +365,13 @@ class SQLEntity(  # pyright: ignore[reportGeneralTypeIssues]  (the only slot of 
     A commit leaves an entity as it is: no value has to be loaded again before it can be read.
 
     Example:
-        >>> class Product(nitro.SQLEntity, table=True):
+        >>> class Kettle(nitro.SQLEntity, table=True):
         ...     name: str
         ...     price: float
-        >>> Product(name="tea", price="a lot")
+        >>> Kettle(name="steel", price="a lot")
         Traceback (most recent call last):
             ...
-        pydantic_core._pydantic_core.ValidationError: 1 validation error for Product ...
+        pydantic_core._pydantic_core.ValidationError: 1 validation error for Kettle ...
     """
 
     __slots__ = ("_sa_instance_state",)
@@ -385,7 +389,11 @@ class SQLEntity(  # pyright: ignore[reportGeneralTypeIssues]  (the only slot of 
     #: Fields whose values may be edited in place.
     __nitro_watched__: ClassVar[tuple[str, ...]] = ()
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+        #: To type checkers of any type: most classes declare one of another type than every entity's.
+        id: Any = PydanticField(default=None)
+
+    else:
 
         def __init__(self, /, **data: Any) -> None:
             relations = {name: data.pop(name) for name in type(self).__nitro_constructs__ if name in data}
