@@ -174,6 +174,10 @@ def test_what_is_not_kept_is_not_passed_over_in_silence(repository: SQLModelBack
         with pytest.raises(UniqueViolation):
             Wallet(id=ann.id).save()
     assert Wallet.where(owner="Bob").exists() is not gives_up
+    with expected, repository.database.transaction():
+        with pytest.raises(UniqueViolation):
+            Wallet(id=ann.id).save()
+        Wallet.where().count()
 
     async def main() -> None:
         with expected:

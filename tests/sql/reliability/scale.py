@@ -8,6 +8,8 @@ PROCESSES = 16
 INCREMENTS = 1000 if LONG else 25
 #: At each point.
 KILLS = 100 if LONG else 20
+#: Entries that are saved together under load.
+BATCH = 3
 STOPS = 50 if LONG else 5
 #: Against each database.
 PAYLOADS = 1000

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from nursery import Nursery
-from scale import STOPS
+from scale import BATCH, STOPS
 
 from nitro.testing.servers import PostgresServer
 from rows import rows, wait_until, wait_until_nobody_is_there
@@ -86,7 +86,7 @@ def test_a_server_that_stops_under_load_costs_errors_and_nothing_else(
         wait_until_nobody_is_there(url)
         assert max(recoveries) < RECOVERY
 
-        outcomes: dict[str, dict[str, str]] = {"insert": {}, "update": {}, "get": {}}
+        outcomes: dict[str, dict[str, str]] = {"insert": {}, "update": {}, "batch": {}, "get": {}}
         kinds = {name: kind for word, _, name, *rest in lines.every if word == "begin" for kind in rest}
         errors: Counter[str] = Counter()
         slowest = 0.0
@@ -101,11 +101,13 @@ def test_a_server_that_stops_under_load_costs_errors_and_nothing_else(
         assert set(errors) == {"BackendUnavailable", "CommitOutcomeUnknown"}
         assert slowest < BOUND
 
-        entries = dict(rows(url, "SELECT id, count(*) FROM entry GROUP BY id"))
-        for name, outcome in outcomes["insert"].items():
-            if outcome != "unknown":
-                assert entries.get(name, 0) == (outcome == "done"), (name, outcome)
-        assert set(entries) <= set(outcomes["insert"])
+        # The id of an entry is the name of its operation, and in a batch the place behind it.
+        entries = Counter("-".join(key.split("-")[:2]) for (key,) in rows(url, "SELECT id FROM entry"))
+        for kind, size in (("insert", 1), ("batch", BATCH)):
+            for name, outcome in outcomes[kind].items():
+                possible = {"done": {size}, "unavailable": {0}, "unknown": {0, size}}[outcome]
+                assert entries[name] in possible, (name, outcome)
+        assert set(entries) <= {*outcomes["insert"], *outcomes["batch"]}
 
         least: dict[str, int] = defaultdict(int)
         most: dict[str, int] = defaultdict(int)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kill_points import Points
+from scale import BATCH
 
 import nitro
 from nitro import BackendUnavailable, CommitOutcomeUnknown, Entity, SQLModelBackend, StaleEntityError
@@ -123,9 +124,12 @@ def _load(log: str, key: str, stop: Path) -> None:
             if mine is None:
                 said.write("begin", key, name, "get")
                 mine = Balance.get(key)
-            elif number % 2:
+            elif number % 3 == 0:
                 said.write("begin", key, name, "insert")
                 Entry(id=name, operation=number).save()
+            elif number % 3 == 1:
+                said.write("begin", key, name, "batch")
+                STORE.save_all([Entry(id=f"{name}-{place}", operation=number) for place in range(BATCH)])
             else:
                 said.write("begin", key, name, "update")
                 mine.count += 1
@@ -160,9 +164,12 @@ async def _aload(log: str, key: str, stop: Path) -> None:
             if mine is None:
                 said.write("begin", key, name, "get")
                 mine = await Balance.aget(key)
-            elif number % 2:
+            elif number % 3 == 0:
                 said.write("begin", key, name, "insert")
                 await Entry(id=name, operation=number).asave()
+            elif number % 3 == 1:
+                said.write("begin", key, name, "batch")
+                await STORE.asave_all([Entry(id=f"{name}-{place}", operation=number) for place in range(BATCH)])
             else:
                 said.write("begin", key, name, "update")
                 mine.count += 1

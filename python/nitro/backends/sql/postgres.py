@@ -124,7 +124,7 @@ class PostgresDatabase(Database):
         try:
             return self._run(taken, taken.prepared.one, sql, parameters)
         except _ERRORS as error:
-            self._failed(error, taken, write=held is not None)
+            self._failed(error, taken, write=False)
         finally:
             if held is None:
                 self._give(self._pool, taken)
@@ -135,7 +135,7 @@ class PostgresDatabase(Database):
         try:
             return self._run(taken, taken.prepared.every, sql, parameters)
         except _ERRORS as error:
-            self._failed(error, taken, write=write)
+            self._failed(error, taken, write=write and held is None)
         finally:
             if held is None:
                 self._give(self._pool, taken)
@@ -257,7 +257,7 @@ class PostgresDatabase(Database):
         try:
             return await self._arun(taken, taken.prepared.one, sql, parameters)
         except _ERRORS as error:
-            self._failed(error, taken, write=held is not None)
+            self._failed(error, taken, write=False)
         finally:
             if held is None:
                 self._give(pool, taken)
@@ -268,7 +268,7 @@ class PostgresDatabase(Database):
         try:
             return await self._arun(taken, taken.prepared.every, sql, parameters)
         except _ERRORS as error:
-            self._failed(error, taken, write=write)
+            self._failed(error, taken, write=write and held is None)
         finally:
             if held is None:
                 self._give(pool, taken)
@@ -365,10 +365,13 @@ class PostgresDatabase(Database):
     def _check_kept(self, ended: bytes | None) -> None:
         """Whether a COMMIT has kept the transaction: one with a statement that was refused is undone, and no error."""
         if ended == b"ROLLBACK":
-            raise NitroError(
-                f"{self.name} has refused a statement of this transaction, and keeps nothing of it: "
-                "let the error of that statement end the transaction"
-            )
+            raise self._given_up()
+
+    def _given_up(self) -> NitroError:
+        return NitroError(
+            f"{self.name} has refused a statement of this transaction, and keeps nothing of it: "
+            "let the error of that statement end the transaction"
+        )
 
     def _give(self, pool: Pool[_Held] | AsyncPool[_Held], held: _Held, *, is_apart: bool = False) -> None:
         # A cancelled task, for one, leaves a statement behind that is still running.
@@ -406,6 +409,8 @@ class PostgresDatabase(Database):
             ) from error
         if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure | errors.LockNotAvailable):
             raise WriteConflict(f"{self.name}: {text}: nothing was written, repeat it") from error
+        if isinstance(error, errors.InFailedSqlTransaction):
+            raise self._given_up() from error
         if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
             raise NoSuchTable(text) from error
         if isinstance(error, psycopg.DataError):
