@@ -8,16 +8,22 @@ import pytest
 
 import nitro
 from nitro import (
+    BackendUnavailable,
+    CommitOutcomeUnknown,
     ConfigurationError,
+    ConstraintViolation,
     Entity,
     EntityNotFound,
     NitroError,
     NotLoaded,
     ReferencedError,
+    SchemaMismatch,
     StaleEntityError,
     UniqueViolation,
     UnknownFieldError,
+    UnstorableValue,
     UnsupportedQuery,
+    WriteConflict,
     errors,
 )
 
@@ -34,6 +40,12 @@ ERRORS: list[NitroError] = [
     UniqueViolation(Order, "status", "a"),
     UnknownFieldError(Order, "statuss", ["status"]),
     UnsupportedQuery("like on Order.status: memory cannot"),
+    BackendUnavailable("sqlite:///shop.db cannot be opened"),
+    CommitOutcomeUnknown("postgresql://shop was lost while it was writing"),
+    SchemaMismatch("there is no table order"),
+    ConstraintViolation(Order, "1", "FOREIGN KEY constraint failed"),
+    UnstorableValue(Order, "status", "a\0b", "no database keeps it"),
+    WriteConflict("two transactions"),
     NotLoaded(Order, "lines", "there is no session", "load it with the query"),
     EntityNotFound(Order, "1", referrer="Line.order of '2'"),
     ReferencedError(Order, "1", Order, "status", "2"),
