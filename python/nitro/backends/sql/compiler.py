@@ -9,15 +9,18 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import json
 import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast, get_args, get_origin
 
 import sqlalchemy as sa
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -91,6 +94,10 @@ class Compiler:
         self.values.append(value)
         return sa.bindparam(f"@{len(self.values) - 1}", type_=parameter_type(type_))
 
+    def constant(self, value: Any, type_: Any) -> Any:
+        """A parameter that depends on the shape of the query alone, such as a path."""
+        return sa.literal(value, type_)
+
     # --- Conditions ---
 
     def condition(self, condition: Condition) -> Clause:
@@ -105,9 +112,9 @@ class Compiler:
             return sa.not_(sa.func.coalesce(inner, sa.false()))
         if operator == "sql":
             return cast("Clause", operands[0])
-        field, *given = operands
+        about, *given = operands
         value = given[0] if given else None
-        return self._test(condition, self._source(field), operator, value)
+        return self._test(condition, self._source(about), operator, value)
 
     def _test(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
         # Inside of JSON a reference is its key, as everywhere else.
@@ -149,7 +156,7 @@ class Compiler:
             return sa.false()
         try:
             encoded = operand.encode(value)
-            if isinstance(encoded, str) and not _is_text(encoded):
+            if isinstance(encoded, str) and not is_text(encoded):
                 raise Refused("no text that a database keeps")
         except Refused:
             # The column cannot hold it, so no entity has it; and it has no place in the order either.
@@ -222,7 +229,7 @@ class Compiler:
                     one = operand.encode(value)
                 except Refused:
                     continue
-                if not isinstance(one, str) or _is_text(one):
+                if not isinstance(one, str) or is_text(one):
                     encoded.append(one)
             if encoded:
                 clauses.append(self.is_among(operand, encoded))
@@ -233,13 +240,10 @@ class Compiler:
     def is_among(self, operand: Operand, encoded: Sequence[Any]) -> Clause:
         """Whether the value is one of these; one statement for any number of them."""
         if self.dialect == "sqlite":
-            import json
-
-            items = sa.func.json_each(self.parameter(json.dumps(encoded), sa.String())).table_valued("value")
+            items = sa.func.json_each(self.parameter(several(self.dialect, encoded), sa.String())).table_valued("value")
             return operand.clause.in_(sa.select(items.c.value))
-        return operand.clause == sa.func.any(
-            self.parameter(list(encoded), postgresql.ARRAY(parameter_type(operand.type) or sa.String()))
-        )
+        array = postgresql.ARRAY(parameter_type(operand.type) or sa.String())
+        return operand.clause == sa.func.any(self.parameter(several(self.dialect, encoded), array))
 
     # --- Texts ---
 
@@ -250,26 +254,17 @@ class Compiler:
             operand = _as_kind(operand, "text")
         if operand.kind != "text":
             return sa.false()
-        if not _is_text(pattern):
+        if not is_text(pattern):
             return sa.false()
-        clause = operand.clause
-        if operator == "like":
-            wildcards = _wildcards(pattern)
-        else:
-            wildcards = list(pattern)
-            wildcards = [None, *wildcards] if operator == "endswith" else [*wildcards, None]
-        if self.dialect == "sqlite":
-            # LIKE of SQLite takes upper and lower case for one; GLOB does not, and can use an index.
-            signs = {None: "*", _ANY_CHARACTER: "?", "*": "[*]", "?": "[?]", "[": "[[]"}
-            return clause.bool_op("GLOB")(self.parameter(_spelled(wildcards, signs), sa.String()))
-        signs = {None: "%", _ANY_CHARACTER: "_", "%": "\\%", "_": "\\_", "\\": "\\\\"}
-        return clause.like(self.parameter(_spelled(wildcards, signs), sa.String()))
+        wanted = self.parameter(spelled(self.dialect, operator, pattern), sa.String())
+        # LIKE of SQLite takes upper and lower case for one; GLOB does not, and can use an index.
+        return operand.clause.bool_op("GLOB")(wanted) if self.dialect == "sqlite" else operand.clause.like(wanted)
 
     def _contains(self, condition: Condition, operand: Operand, value: Any) -> Clause:
         if operand.kind == "text" or (operand.kind == "any" and isinstance(value, str)):
             if operand.kind == "any":
                 operand = self._typed(operand, "text")
-            if not isinstance(value, str) or not _is_text(value):
+            if not isinstance(value, str) or not is_text(value):
                 return sa.false()
             function = sa.func.instr if self.dialect == "sqlite" else sa.func.strpos
             return function(operand.clause, self.parameter(value, sa.String())) > 0
@@ -289,7 +284,7 @@ class Compiler:
         return self._exists(operand, item, lambda compiler, element: compiler._test(condition, element, "eq", value))
 
     def _has_key(self, operand: Operand, value: Any) -> Clause:
-        if not isinstance(value, str) or not _is_text(value):
+        if not isinstance(value, str) or not is_text(value):
             return sa.false()
         key = self.parameter(value, sa.String())
         if self.dialect == "sqlite":
@@ -367,29 +362,23 @@ class Compiler:
 
     def _in_json(self, whole: Any, field: FieldRef, path: Sequence[str | int], annotation: Any = _MISSING) -> Operand:
         """What stands at a path inside of a JSON value."""
-        leaf = self._annotation(field, path) if annotation is _MISSING else _walk(annotation, path)
-        if leaf is _MISSING:
-            leaf = Any
-        if any(isinstance(step, str) and not _is_text(step) for step in path):
+        at = annotation_at(field._class, path) if annotation is _MISSING else walked(annotation, path)
+        if any(isinstance(step, str) and not is_text(step) for step in path):
             # No JSON that is stored has such a key.
             whole = sa.null() if self.dialect == "sqlite" else sa.cast(sa.null(), postgresql.JSONB())
             path = ()
         if self.dialect == "sqlite":
             value, type_ = self._extract_sqlite(whole, path)
-            return self._leaf_sqlite(value, type_, leaf)
-        steps = self.parameter([str(step) for step in path], postgresql.ARRAY(sa.Text()))
-        return self._leaf_postgres(whole.op("#>", return_type=postgresql.JSONB())(steps), leaf)
-
-    def _annotation(self, field: FieldRef, path: Sequence[str | int]) -> Any:
-        info = field._class.__pydantic_fields__.get(str(path[0]))
-        return _MISSING if info is None else _walk(info.annotation, path[1:])
+            return self._leaf_sqlite(value, type_, at)
+        steps = self.constant([str(step) for step in path], postgresql.ARRAY(sa.Text()))
+        return self._leaf_postgres(whole.op("#>", return_type=postgresql.JSONB())(steps), at)
 
     def _extract_sqlite(self, whole: Any, path: Sequence[str | int]) -> tuple[Any, Any]:
         steps = "$"
         for step in path:
             if isinstance(step, int):
                 steps += f"[{step}]"
-            elif _ESCAPED.search(step) or not _is_text(step):
+            elif _ESCAPED.search(step) or not is_text(step):
                 raise UnsupportedQuery(
                     f"{self.backend} does not look up keys with a quote, a backslash or a control character in them, "
                     f"as {step!r}; "
@@ -397,33 +386,26 @@ class Compiler:
                 )
             else:
                 steps += f'."{step}"'
-        where = self.parameter(steps, sa.String())
-        again = self.parameter(steps, sa.String())
-        return sa.func.json_extract(whole, where), sa.func.json_type(whole, again)
+        where = self.constant(steps, sa.String())
+        return sa.func.json_extract(whole, where), sa.func.json_type(whole, where)
 
     def _leaf_sqlite(self, value: Any, type_: Any, annotation: Any) -> Operand:
-        kind, choice, nullable = _kind_of(annotation)
+        kind, choice = kind_of(annotation)
         clause: Clause = value
-        encode: Callable[[Any], Any] = _json_encoder(kind)
         parameter: Any = sa.String()
         if kind in ("integer", "float"):
             # JSON writes 1.0 and 1 alike; both are numbers, and so are True and False.
-            encode, parameter = _same, sa.Float() if kind == "float" else sa.BigInteger()
-        elif kind == "boolean":
-            encode, parameter = int, sa.BigInteger()
-        elif kind in ("decimal", "moment", "naive", "time", "span"):
-            clause = sa.func.nitro_value(sa.literal_column(f"'{kind}'"), value)
-            encode, parameter = _core.sort_key, sa.LargeBinary()
-        elif kind == "enum" and isinstance(next(iter(choice)).value, int):
+            parameter = sa.Float() if kind == "float" else sa.BigInteger()
+        elif kind == "boolean" or (kind == "enum" and isinstance(next(iter(choice)).value, int)):
             parameter = sa.BigInteger()
-        elif kind in ("json", "any"):
-            clause = value
-        return Operand(clause, kind, encode, parameter, _JsonLeaf(value, type_), choice, nullable)
+        elif kind in _BY_FUNCTION:
+            clause = sa.func.nitro_value(sa.literal_column(f"'{kind}'"), value)
+            parameter = sa.LargeBinary()
+        return Operand(clause, kind, leaf_encoder("sqlite", kind), parameter, _JsonLeaf(value, type_), choice, True)
 
     def _leaf_postgres(self, whole: Any, annotation: Any) -> Operand:
-        kind, choice, nullable = _kind_of(annotation)
+        kind, choice = kind_of(annotation)
         text = whole.op("#>>", return_type=sa.Text())(sa.literal_column("'{}'"))
-        encode: Callable[[Any], Any] = _json_encoder(kind)
         type_: Any = sa.String()
         clause: Clause = sa.collate(text, "C")
         casts: dict[str, Any] = {
@@ -443,18 +425,17 @@ class Compiler:
         if kind in casts:
             type_ = casts[kind]
             clause = sa.cast(text, type_)
-            encode = _value_of if kind == "enum" else _same
         elif kind in ("json", "any"):
             # JSON's null is None, as a missing one is.
             clause = sa.func.nullif(whole, sa.cast(sa.literal_column("'null'"), postgresql.JSONB()))
-        return Operand(clause, kind, encode, type_, whole, choice, nullable)
+        return Operand(clause, kind, leaf_encoder("postgresql", kind), type_, whole, choice, True)
 
     # --- JSON values ---
 
     def _compare_json(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
         if operator != "eq":
             raise self._unsupported(condition, "models and containers have no order in SQL")
-        codec = JsonCodec(operand.annotation)
+        codec = json_codec(operand.annotation)
         try:
             text = codec.encode(value)
         except (Refused, ValueError):
@@ -523,7 +504,6 @@ class _JsonLeaf:
 
     value: Any
     type: Any
-    _: None = field(default=None)
 
     def __clause_element__(self) -> Any:
         return self.value
@@ -567,7 +547,7 @@ def _fits(kind: str, value: Any) -> bool:
     return classes is None or isinstance(value, classes)
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
     """Whether a database can hold a text; one that it cannot is nowhere found."""
     try:
         value.encode()
@@ -592,20 +572,35 @@ def _sign(near: Any, value: Any) -> int:
     return (near > value) - (near < value)
 
 
-def _wildcards(pattern: str) -> list[str | None]:
-    """The characters of a pattern of `like`: None for any text, _ANY_CHARACTER for any one character."""
-    found: list[str | None] = []
-    characters = iter(pattern)
-    for character in characters:
-        if character == "\\":
-            found.append(next(characters, character))
-        else:
-            found.append({"%": None, "_": _ANY_CHARACTER}.get(character, character))
-    return found
-
-
-def _spelled(wildcards: list[str | None], signs: dict[str | None, str]) -> str:
+def spelled(dialect: str, operator: str, pattern: str) -> str:
+    """What `like`, `startswith` or `endswith` looks for, in the signs of GLOB on SQLite and of LIKE elsewhere."""
+    # None stands for any text, _ANY_CHARACTER for any one character.
+    wildcards: list[str | None] = list(pattern)
+    if operator == "like":
+        wildcards = []
+        characters = iter(pattern)
+        for character in characters:
+            if character == "\\":
+                wildcards.append(next(characters, character))
+            else:
+                wildcards.append({"%": None, "_": _ANY_CHARACTER}.get(character, character))
+    elif operator == "endswith":
+        wildcards.insert(0, None)
+    else:
+        wildcards.append(None)
+    signs = _SIGNS[dialect]
     return "".join(signs.get(wildcard, wildcard or "") for wildcard in wildcards)
+
+
+_SIGNS: dict[str, dict[str | None, str]] = {
+    "sqlite": {None: "*", _ANY_CHARACTER: "?", "*": "[*]", "?": "[?]", "[": "[[]"},
+    "postgresql": {None: "%", _ANY_CHARACTER: "_", "%": "\\%", "_": "\\_", "\\": "\\\\"},
+}
+
+
+def several(dialect: str, encoded: Sequence[Any]) -> Any:
+    """Values as the one parameter of `in`: JSON on SQLite, an array elsewhere."""
+    return json.dumps(encoded) if dialect == "sqlite" else list(encoded)
 
 
 def _container(choice: Any) -> bool:
@@ -613,7 +608,7 @@ def _container(choice: Any) -> bool:
     return isinstance(plain, type) and issubclass(plain, list | tuple | set | frozenset | dict)
 
 
-def _walk(annotation: Any, path: Sequence[str | int]) -> Any:
+def walked(annotation: Any, path: Sequence[str | int]) -> Any:
     """The type of what stands at a path inside of a value of a type."""
     for step in path:
         found: Any = _MISSING
@@ -636,24 +631,50 @@ def _walk(annotation: Any, path: Sequence[str | int]) -> Any:
     return annotation
 
 
-def _kind_of(annotation: Any) -> tuple[str, Any, bool]:
-    """(kind, type without None, whether None is allowed) of a value inside of JSON."""
-    from pydantic.fields import FieldInfo
+def annotation_at(cls: type[BaseModel], path: Sequence[str | int]) -> Any:
+    """The type of what stands at a path inside of a model; Any where nobody says."""
+    info = cls.__pydantic_fields__.get(str(path[0])) if path else None
+    return Any if info is None else walked(info.annotation, path[1:])
 
+
+def kind_of(annotation: Any) -> tuple[str, Any]:
+    """(kind, type without None) of a value inside of JSON."""
+    try:
+        return _kept_kind(annotation)
+    except TypeError:  # an annotation that has no hash
+        return _kept_kind.__wrapped__(annotation)
+
+
+@lru_cache(maxsize=1024)
+def _kept_kind(annotation: Any) -> tuple[str, Any]:
     choices, _ = choices_of(annotation)
-    if len(choices) != 1:
-        return "any", Any, True
-    if choices[0] in (Any, object):
-        return "any", Any, True
+    if len(choices) != 1 or choices[0] in (Any, object):
+        return "any", Any
     column = column_of(object, "value", FieldInfo.from_annotation(annotation))
-    return column.kind, column.annotation, True
+    # Bytes are some text or other there.
+    return "json" if column.kind == "bytes" else column.kind, column.annotation
 
 
-def _json_encoder(kind: str) -> Callable[[Any], Any]:
+def json_codec(annotation: Any) -> JsonCodec:
+    """The codec of a type in JSON."""
+    try:
+        return _kept_codec(annotation)
+    except TypeError:  # an annotation that has no hash
+        return JsonCodec(annotation)
+
+
+_kept_codec = lru_cache(maxsize=1024)(JsonCodec)
+
+#: Kinds whose texts in JSON are compared by a function on SQLite.
+_BY_FUNCTION = frozenset({"decimal", "moment", "naive", "time", "span"})
+
+
+def leaf_encoder(dialect: str, kind: str) -> Callable[[Any], Any]:
+    """From a value of a kind to the parameter that a value inside of JSON is compared with."""
     if kind == "enum":
         return _value_of
-    if kind == "date":
-        return datetime.date.isoformat
-    if kind == "uuid":
-        return str
+    if dialect == "sqlite":
+        if kind in _BY_FUNCTION:
+            return _core.sort_key
+        return {"date": datetime.date.isoformat, "uuid": str}.get(kind, _same)
     return _same

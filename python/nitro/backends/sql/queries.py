@@ -18,16 +18,30 @@ from ... import _core
 from ..._core import Condition, FieldRef
 from ...entity import identity
 from ...query import Page, Query, cursor_bytes, cursor_text
-from .compiler import Clause, Compiler, Operand
+from .compiler import (
+    Clause,
+    Compiler,
+    Operand,
+    annotation_at,
+    is_text,
+    kind_of,
+    leaf_encoder,
+    several,
+    spelled,
+    walked,
+)
 from .mapping import Mapping, Prepared
 from .schema import VERSION
-from .types import FieldColumn, Refused
+from .types import Refused
 
 if TYPE_CHECKING:
     from ...entity import Entity
 
 #: Statements of queries that are kept, for each class.
 KEPT = 500
+
+#: No parameter that is known before the statement is.
+_UNKNOWN = object()
 
 _COMPARED = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 
@@ -50,6 +64,7 @@ class Statements:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self.table = mapping.table
+        self.dialect = mapping.database.dialect.name
         self._kept: dict[Any, Prepared] = {}
         self._by_keys: str | None = None
         self._everything: str | None = None
@@ -195,38 +210,77 @@ class Statements:
             values.append(min(query._offset, 2**63 - 1))
         return (tuple(parts), order, query._limit is not None, query._offset != 0), values
 
-    def _shape_of(self, condition: Condition, values: list[Any]) -> Any:
+    def _shape_of(self, condition: Condition, values: list[Any], inside: bool = False) -> Any:
+        """What the clause of a condition depends on; None where it depends on the values too.
+
+        Args:
+            condition: On the class; or, `inside` of `any`, on the items of a container.
+            values: Gets the values of the clause's parameters, in their order.
+            inside: Whether fields are those of items.
+        """
         operator, operands = condition.operator, condition.operands
-        if operator in _COMPARED:
-            field, value = operands
-            (name, *inner) = field._path
-            if inner:
+        if operator in ("and", "or", "not"):
+            parts = [self._shape_of(operand, values, inside) for operand in operands]
+            return None if None in parts else (operator, *parts)
+        if operator == "sql":
+            return None
+        about, *given = operands
+        value = given[0] if given else None
+        path: tuple[Any, ...] = about._path
+        if operator == "is_null" or (value is None and operator in ("eq", "ne")):
+            return operator, path, None
+        if operator == "any":
+            inner = self._shape_of(cast("Condition", value), values, True)
+            return None if inner is None else (operator, path, inner)
+        if len(path) == 1 and not inside:
+            column = self.mapping.columns[path[0]]
+            kind, annotation, encode = column.kind, column.annotation, self.mapping.encoders[path[0]]
+        else:
+            root = self.mapping.columns[path[0]].annotation if not inside else None
+            place = annotation_at(about._class, path) if inside else walked(root, path[1:])
+            kind, annotation = kind_of(place)
+            encode = leaf_encoder(self.dialect, kind)
+            if kind not in _EXACT and kind not in ("enum", "boolean"):
                 return None
-            column = self.mapping.columns[name]
-            kind = column.kind
+        parameter = self._parameter_of(operator, kind, annotation, encode, value)
+        if parameter is _UNKNOWN:
+            return None
+        values.append(parameter)
+        return operator, path
+
+    def _parameter_of(self, operator: str, kind: str, annotation: Any, encode: Any, value: Any) -> Any:
+        """The one parameter of a comparison, where the clause has one whatever the value is; else _UNKNOWN."""
+        if operator in _COMPARED:
             if kind == "float" and type(value) is int and -(2**53) <= value <= 2**53:
                 value = float(value)
-            if not self._is_exact(column, operator, value):
-                return None
-            values.append(self._encoded(name, value))
-            return operator, name
-        if operator in ("and", "or", "not"):
-            parts = [self._shape_of(operand, values) for operand in operands]
-            return None if None in parts else (operator, *parts)
-        return None
+            if not self._is_exact(kind, annotation, operator, value):
+                return _UNKNOWN
+            encoded = value if encode is None else encode(value)
+            return _UNKNOWN if isinstance(encoded, str) and not is_text(encoded) else encoded
+        if kind == "text" and operator in ("startswith", "endswith", "like", "contains"):
+            if type(value) is not str or not is_text(value):
+                return _UNKNOWN
+            return value if operator == "contains" else spelled(self.dialect, operator, value)
+        if operator == "in" and kind in ("text", "integer", "date", "uuid") and value:
+            if not all(self._is_exact(kind, annotation, "eq", one) for one in value):
+                return _UNKNOWN
+            encoded = [one if encode is None else encode(one) for one in value]
+            if any(isinstance(one, str) and not is_text(one) for one in encoded):
+                return _UNKNOWN
+            return several(self.dialect, encoded)
+        return _UNKNOWN
 
-    def _is_exact(self, column: FieldColumn, operator: str, value: Any) -> bool:
-        """Whether a value needs nothing but the column's codec to be compared with it."""
-        kind = column.kind
+    def _is_exact(self, kind: str, annotation: Any, operator: str, value: Any) -> bool:
+        """Whether a value needs nothing but the codec of its place to be compared."""
         if kind == "boolean":
             return type(value) is bool and operator in ("eq", "ne")
         if kind == "enum":
-            return type(value) is column.annotation
+            return type(value) is annotation
         if kind == "moment":
             return type(value) is datetime.datetime and value.tzinfo is not None
         if kind == "decimal":
             # SQLite compares Decimals by a function.
-            return type(value) is decimal.Decimal and self.mapping.database.dialect.name != "sqlite"
+            return type(value) is decimal.Decimal and self.dialect != "sqlite"
         if type(value) is not _EXACT.get(kind):
             return False
         if kind == "integer":
@@ -311,7 +365,8 @@ class Statements:
                 return None
             if place is None:
                 continue
-            if not self._is_exact(self.mapping.columns[name], "lt", place):
+            column = self.mapping.columns[name]
+            if not self._is_exact(column.kind, column.annotation, "lt", place):
                 return None
             try:
                 values += [self._encoded(name, place)] * 2

@@ -344,7 +344,7 @@ class SqliteDatabase(Database):
             **({"poolclass": NullPool} if self.in_memory else {"pool_size": self.settings.sql_pool_size}),
             echo=self.settings.sql_echo,
         )
-        _begin_for_writing(engine)
+        _begin_at_once(engine)
         return engine
 
     def _borrowed(self) -> Any:
@@ -405,12 +405,11 @@ class _Borrowed:
         self._pool.give(self._connection)
 
 
-def _begin_for_writing(engine: sa.Engine) -> None:
-    """Transactions as SQLite means them: the module would begin them late, and not before DDL."""
+def _begin_at_once(engine: sa.Engine) -> None:
+    """Transactions as SQLAlchemy means them: the module would begin them late, and not before DDL."""
 
     def begin(connection: sa.Connection) -> None:
-        reads_only = READING.items() <= connection.get_execution_options().items()
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN")
 
     event.listen(engine, "begin", begin)
 
