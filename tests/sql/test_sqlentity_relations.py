@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 from heroes import Base, Hero, Mission, Participation, Team, fresh_database, lived_in, statements_of
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload, registry, selectinload
 from sqlmodel import Session, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from nitro import NotLoaded, SQLModelBackend
+from nitro import Field, Many, NotLoaded, Ref, SQLEntity, SQLModelBackend, many
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -201,3 +201,48 @@ def test_a_relation_is_no_field_to_ask_by_name(engine):
 
     with pytest.raises(UnknownFieldError, match="Hero has no field 'team'; did you mean 'team_id'"):
         Hero.where(team=Team(name="x"))
+
+
+# --- Relations of Nitro's own ---
+
+
+class References(SQLEntity, registry=registry()):
+    pass
+
+
+class Club(References, table=True):
+    name: str
+
+    members: Many["Member"] = many("club")
+
+
+class Member(References, table=True):
+    name: str
+    club: Ref[Club] | None = Field(None, index=True)
+
+
+@pytest.fixture
+def clubs(tmp_path) -> Iterator[sa.Engine]:
+    repository = SQLModelBackend(f"sqlite:///{tmp_path}/clubs.db")
+    References.__nitro_backend__ = repository
+    References.metadata.create_all(repository.database.engine)
+    yield repository.database.engine
+    References.__nitro_backend__ = SQLModelBackend
+    repository.database.close()
+
+
+def test_a_reference_is_a_reference_in_and_out_of_sessions(clubs):
+    club = Club(name="chess").save()
+    member = Member(name="Ann", club=club)
+    assert member.club == Ref(Club, club.id)
+    assert member.save().club.get() == club
+    with Session(clubs) as session:
+        loaded = session.exec(select(Member).where(Member.club == club.id)).one()
+        assert loaded == member
+        assert loaded.club.get() == club
+        loaded.club = None
+        session.add(Member(name="Bob", club=club.id))
+        session.commit()
+    assert [found.name for found in club.members] == ["Bob"]
+    assert Member.get(member.id).club is None
+    assert Member.where(club=club).with_("club").one().club.get() == club

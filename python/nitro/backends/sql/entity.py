@@ -38,7 +38,7 @@ from sqlmodel.main import Field as SQLModelField
 from sqlmodel.main import FieldInfo as SQLModelFieldInfo
 from sqlmodel.main import SQLModelMetaclass
 
-from ... import _core, _plan, changes, expressions, fields
+from ... import _core, _plan, changes, expressions, fields, relations
 from ...entity import Entity, EntityMeta, original_identity, validate_changes
 from ...errors import NotLoaded
 from .repository import SQLModelBackend
@@ -100,6 +100,20 @@ class EntityAttribute(InstrumentedAttribute[Any]):  # pyright: ignore[reportInco
             return NotLoaded(cls, name, why, f"load it by {again}")
         query = f"select({cls.__name__}).options(selectinload({cls.__name__}.{name}))"
         return NotLoaded(cls, name, why, f"load it with the entity, by {query}, or later by {again}")
+
+
+class ReferenceAttribute(EntityAttribute):  # pyright: ignore[reportIncompatibleVariableOverride]  (of the docstring)
+    """The column of a Ref field: the column has the key, and an entity gives the reference."""
+
+    __slots__ = ()
+
+    inherit_cache = True
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        found = super().__get__(instance, owner)
+        if instance is None or found is None:
+            return found
+        return instance.__nitro_references__[self.key].__get__(instance, owner)
 
 
 class EntityState(InstanceState[Any]):
@@ -246,13 +260,19 @@ def _mapped(cls: Any) -> None:
     manager._state_constructor = EntityState
     for attribute in manager.values():
         _ours(cls, attribute.key, attribute)
-    relations = frozenset(name for base in cls.__mro__ for name in base.__dict__.get("__sqlmodel_relationships__", ()))
+    related = frozenset(name for base in cls.__mro__ for name in base.__dict__.get("__sqlmodel_relationships__", ()))
     for name in cls.__sqlmodel_relationships__:
         # To pydantic it would be a field of whatever inherits from the class.
         cls.__annotations__.pop(name, None)
     columns = [name for name in cls.__pydantic_fields__ if name in mapper.columns]
     type.__setattr__(cls, "__nitro_attributes__", {name: manager[name] for name in columns})
-    type.__setattr__(cls, "__nitro_constructs__", relations)
+    type.__setattr__(cls, "__nitro_constructs__", related)
+    references: dict[str, relations.RefAttribute] = {}
+    for name, field in cls.__nitro_refs__.items():
+        manager[name].__class__ = ReferenceAttribute
+        reference = _core.FieldRef(cls, (name,), cls.__pydantic_fields__[name].annotation)
+        references[name] = relations.RefAttribute(reference, field.target, False)
+    type.__setattr__(cls, "__nitro_references__", references)
     kinds = columns_of(cls)
     type.__setattr__(cls, "__nitro_watched__", tuple(name for name in columns if kinds[name].kind == "json"))
     complete_table(cls)
@@ -386,6 +406,8 @@ class SQLEntity(  # pyright: ignore[reportGeneralTypeIssues]  (the only slot of 
     __nitro_attributes__: ClassVar[dict[str, EntityAttribute]] = {}
     #: The relations.
     __nitro_constructs__: ClassVar[frozenset[str]] = frozenset()
+    #: What gives the references of Ref fields.
+    __nitro_references__: ClassVar[dict[str, relations.RefAttribute]] = {}
     #: Fields whose values may be edited in place.
     __nitro_watched__: ClassVar[tuple[str, ...]] = ()
 
@@ -396,9 +418,13 @@ class SQLEntity(  # pyright: ignore[reportGeneralTypeIssues]  (the only slot of 
     else:
 
         def __init__(self, /, **data: Any) -> None:
-            relations = {name: data.pop(name) for name in type(self).__nitro_constructs__ if name in data}
-            super().__init__(**data)
-            for name, value in relations.items():
+            cls = type(self)
+            related = {name: data.pop(name) for name in cls.__nitro_constructs__ if name in data}
+            if cls.__nitro_refs__:
+                relations._init(self, **data)
+            else:
+                super().__init__(**data)
+            for name, value in related.items():
                 setattr(self, name, value)
 
         # To pydantic and to the plan it is the one that every model has.
