@@ -8,7 +8,8 @@ SQLAlchemy first asks for it: an entity that no session has seen costs nothing f
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, Self, cast, dataclass_transform
 
 import sqlalchemy as sa
@@ -121,13 +122,6 @@ class EntityState(InstanceState[Any]):
 
     __slots__ = ()
 
-    def __init__(self, obj: Any, manager: Any) -> None:
-        super().__init__(obj, manager)
-        if not hasattr(obj, "__pydantic_extra__"):
-            # SQLAlchemy has just made the instance, and knows nothing of pydantic's slots.
-            for slot, value in (("fields_set", set[str]()), ("extra", None), ("private", None)):
-                object.__setattr__(obj, f"__pydantic_{slot}__", value)
-
     def _expire(self, dict_: Any, modified_set: Any) -> None:
         # An entity has its values, also when its session has committed them: what was written is what there is.
         session = self.session
@@ -139,6 +133,20 @@ class EntityState(InstanceState[Any]):
         loaded = [name for name in self.manager.mapper.relationships.keys() if name in dict_]  # noqa: SIM118
         if loaded:
             self._expire_attributes(dict_, loaded)
+
+
+#: Pydantic's slots, past `__setattr__`.
+_set_fields_set, _set_extra, _set_private = (
+    cast("Any", BaseModel).__dict__[f"__pydantic_{slot}__"].__set__ for slot in ("fields_set", "extra", "private")
+)
+
+
+def _state_of_new(entity: Any, manager: Any) -> EntityState:
+    """The state of an instance that SQLAlchemy has just made, knowing nothing of pydantic's slots."""
+    _set_fields_set(entity, set[str]())
+    _set_extra(entity, None)
+    _set_private(entity, None)
+    return EntityState(entity, manager)
 
 
 # --- The metaclass ---------------------------------------------------------------------------------------------------
@@ -257,7 +265,8 @@ def _mapped(cls: Any) -> None:
     manager, mapper = cls._sa_class_manager, cls.__mapper__
     # Instances are made without SQLAlchemy's help, and get their state when it is asked for.
     manager.uninstall_member("__init__")
-    manager._state_constructor = EntityState
+    manager._state_constructor = _state_of_new
+    manager._state_setter = _state_slot.__set__
     for attribute in manager.values():
         _ours(cls, attribute.key, attribute)
     related = frozenset(name for base in cls.__mro__ for name in base.__dict__.get("__sqlmodel_relationships__", ()))
@@ -276,7 +285,10 @@ def _mapped(cls: Any) -> None:
     kinds = columns_of(cls)
     type.__setattr__(cls, "__nitro_watched__", tuple(name for name in columns if kinds[name].kind == "json"))
     complete_table(cls)
-    event.listen(cls, "load", _loaded)
+    names = (*columns, VERSION) if mapper.version_id_col is not None else tuple(columns)
+    take: Any = itemgetter(*names) if len(names) > 1 else _only(*names)
+    type.__setattr__(cls, "__nitro_loading__", (names, take, frozenset(columns)))
+    event.listen(cls, "load", _loaded, raw=True)
     event.listen(cls, "refresh", _refreshed)
     event.listen(cls, "after_insert", _written)
     event.listen(cls, "after_update", _written)
@@ -287,6 +299,10 @@ def _mapped(cls: Any) -> None:
             field.default, field.default_factory = mapper.polymorphic_identity, None
             cls.model_rebuild(force=True, _parent_namespace_depth=0)
     _plan.install(cls)
+
+
+def _only(name: str) -> Callable[[dict[str, Any]], tuple[Any]]:
+    return lambda held: (held[name],)
 
 
 def _ours(_: Any, __: str, attribute: Any) -> None:
@@ -408,6 +424,8 @@ class SQLEntity(  # pyright: ignore[reportGeneralTypeIssues]  (the only slot of 
     __nitro_constructs__: ClassVar[frozenset[str]] = frozenset()
     #: What gives the references of Ref fields.
     __nitro_references__: ClassVar[dict[str, relations.RefAttribute]] = {}
+    #: The names of the columns, what takes their values from a dictionary, and the names of the fields.
+    __nitro_loading__: ClassVar[tuple[tuple[str, ...], Any, frozenset[str]]]
     #: Fields whose values may be edited in place.
     __nitro_watched__: ClassVar[tuple[str, ...]] = ()
 
@@ -607,11 +625,29 @@ def _order(entity: Any) -> list[str]:
     return names
 
 
-def _loaded(entity: Any, _: Any) -> None:
-    object.__setattr__(entity, "__pydantic_fields_set__", set(_order(entity)))
+def _loaded(state: EntityState, _: Any) -> None:
+    # For each row that a session loads: what can be done at once is done at once.
+    entity: Any = state.obj()
+    held: dict[str, Any] = entity.__dict__
+    names, take, given = entity.__nitro_loading__
+    try:
+        values = take(held)
+    except KeyError:
+        values = ()
+    if len(held) == len(values):
+        # SQLAlchemy fills the dictionary in an order of its own, and holds on to it while it loads.
+        held.clear()
+        held.update(zip(names, values, strict=True))
+        _set_fields_set(entity, set(given))
+    else:
+        _set_fields_set(entity, set(_order(entity)))
     if entity.__pydantic_post_init__:
         entity.model_post_init(None)
-    changes.loaded(entity, _version_in(entity) or 1)
+    version = held.get(VERSION, 1)
+    if version == 1:
+        _core.accept_changes(entity, 1)
+    else:
+        changes.loaded(entity, version)
 
 
 def _refreshed(entity: Any, _: Any, names: Any) -> None:
