@@ -29,8 +29,9 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any]
 
 
-#: For connections of SQLAlchemy that only read, and must not wait for whoever writes.
-READING: dict[str, Any] = {"nitro_reading": True}
+#: Options of a connection of SQLAlchemy that is going to write: on SQLite its transactions wait for others at once, and
+#: not when they have read already, which would be too late.
+WRITING: dict[str, Any] = {"nitro_writing": True}
 
 
 class Clash(Exception):

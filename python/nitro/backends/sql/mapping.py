@@ -14,7 +14,7 @@ from ... import _core, changes
 from ...errors import ConfigurationError, UnstorableValue, UnsupportedQuery
 from ...relations import plain
 from .compiler import Compiler
-from .database import READING, Clash, Database, NoSuchTable, Row, Unfit
+from .database import Clash, Database, NoSuchTable, Row, Unfit
 from .schema import VERSION, columns_of, table_of
 from .types import Refused, parameter_type
 
@@ -324,8 +324,8 @@ class Mapping:
 
         found: list[str] = []
         if not self.database.in_transaction:
-            with connected(self.database) as connection:
-                found = differences(connection.execution_options(**READING), [self.table])
+            with connected(self.database, writing=False) as connection:
+                found = differences(connection, [self.table])
         there = f"there is no table as {self.entity_class.__name__} wants it ({error})"
         raise mismatch(self.database, found or [there]) from error
 

@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from ...config import Settings
 from ...errors import BackendUnavailable, WriteConflict
 from . import sqlite_functions
-from .database import READING, Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
+from .database import WRITING, Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import Gauges, Pool
 
 if TYPE_CHECKING:
@@ -409,7 +409,8 @@ def _begin_at_once(engine: sa.Engine) -> None:
     """Transactions as SQLAlchemy means them: the module would begin them late, and not before DDL."""
 
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        writes = WRITING.items() <= connection.get_execution_options().items()
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     event.listen(engine, "begin", begin)
 

@@ -21,7 +21,7 @@ from ...entity import Entity
 from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
 from ...repository import repository_of
 from . import types
-from .database import Database, database
+from .database import WRITING, Database, database
 from .entity import SQLEntity
 from .repository import SQLModelBackend
 from .schema import VERSION, table_name, table_of
@@ -367,14 +367,15 @@ def mismatch(store: Database, found: Sequence[str]) -> SchemaMismatch:
 # --- Connections ------------------------------------------------------------------------------------------------
 
 
-def connected(store: Database) -> sa.Connection:
+def connected(store: Database, *, writing: bool = True) -> sa.Connection:
     """A connection of SQLAlchemy's.
 
     Raises:
         BackendUnavailable: If the database cannot be reached.
     """
     try:
-        return store.engine.connect()
+        connection = store.engine.connect()
+        return connection.execution_options(**WRITING) if writing else connection
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise BackendUnavailable(
