@@ -89,7 +89,7 @@ def file_of(connection: sqlite3.Connection) -> str | None:
         return None  # it is closed, or belongs to another thread
 
 
-def assert_none_is_lost(database: Database) -> None:
+def assert_none_is_lost(database: Database, *, most: int = SIZE) -> None:
     # Those of SQLAlchemy's engine, which looks at tables that will not do, are back in a pool of their own.
     pool = database.engine.pool
     assert isinstance(pool, QueuePool)
@@ -97,7 +97,7 @@ def assert_none_is_lost(database: Database) -> None:
     database.engine.dispose()
     gauges = database.gauges
     assert gauges.idle == gauges.open
-    assert gauges.open <= SIZE
+    assert gauges.open <= most
     assert gauges.waiting == 0
     # A server learns a moment later that a client has hung up.
     wait_until(lambda: open_connections(database) == gauges.open, "as many are open as are in the pool")
@@ -360,7 +360,8 @@ def test_tasks_that_are_cancelled_lose_no_connection(database: Database) -> None
         async with asyncio.timeout(30):
             while database.gauges.idle != database.gauges.open:
                 await asyncio.sleep(0.001)
-        assert_none_is_lost(database)
+        # Threads and event loops have as many each.
+        assert_none_is_lost(database, most=2 * SIZE)
         return ended
 
     ended = asyncio.run(main())
@@ -374,6 +375,7 @@ def test_event_loops_that_come_and_go_leave_no_connections(database: Database) -
 
     async def main() -> None:
         await Seat.aget("taken")
-        assert_none_is_lost(database)
+        # Threads and event loops have as many each.
+        assert_none_is_lost(database, most=2 * SIZE)
 
     asyncio.run(main())
