@@ -8,6 +8,7 @@ compiles the statements, and has engines of its own for whoever wants its sessio
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ...config import Settings, settings, shown_url
 from ...errors import BackendUnavailable, CommitOutcomeUnknown, ConfigurationError
-from .pool import Gauges
+from .pool import OF_THE_PARENT, Gauges
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -147,6 +148,15 @@ class Database(ABC):
                 engine.dispose()
         self._engine = self._async_engine = None
 
+    def forked(self) -> None:
+        """In a child process, before it does anything: what is open is the parent's, and stays open there."""
+        self._making = threading.Lock()
+        for engine in (self._engine, self._async_engine and self._async_engine.sync_engine):
+            if engine is not None:
+                # Nor may they be collected here, which would close them.
+                OF_THE_PARENT.append(engine.pool)
+                engine.dispose(close=False)
+
     @property
     def engine(self) -> sa.Engine:
         """An engine of SQLAlchemy for the same database, for sessions and the like."""
@@ -259,3 +269,13 @@ def close_all() -> None:
     with _lock:
         for known in _databases.values():
             known.close()
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.Lock()
+    for known in _databases.values():
+        known.forked()
+
+
+os.register_at_fork(after_in_child=_forked)

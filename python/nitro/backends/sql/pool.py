@@ -8,11 +8,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ...errors import BackendUnavailable
 
 C = TypeVar("C")
+
+#: What a process had open when this one was forked from it: to close it here would end it there.
+OF_THE_PARENT: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,15 @@ class Pool(Generic[C]):
                 return
             self.drop(connection)
 
+    def forked(self, *, keep: bool = False) -> None:
+        """In a child process: leaves the connections to the parent, or keeps those that can be had twice."""
+        idle, self._idle = self._idle, []
+        (self._idle if keep else OF_THE_PARENT).extend(idle)
+        self._open, self._waiting = len(self._idle), 0
+        # Threads that had or awaited them are not here.
+        self._tasks.clear()
+        self._changed = threading.Condition(threading.Lock())
+
     @property
     def gauges(self) -> Gauges:
         """How many connections there are now."""
@@ -328,6 +340,12 @@ class AsyncPool(Generic[C]):
         """Closes every idle connection."""
         while self._idle:
             self.drop(self._idle.pop())
+
+    def forked(self) -> None:
+        """In a child process: leaves the connections to the parent."""
+        OF_THE_PARENT.extend(self._idle)
+        self._idle, self._open = [], 0
+        self._waiters.clear()
 
     @property
     def gauges(self) -> Gauges:

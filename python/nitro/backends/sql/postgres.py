@@ -436,6 +436,16 @@ class PostgresDatabase(Database):
                 pool.close()
             self._loops.clear()
 
+    def forked(self) -> None:
+        super().forked()
+        self._pool.forked()
+        self._loops_lock = threading.Lock()
+        for _, pool in self._loops.values():
+            pool.forked()
+        self._loops.clear()
+        self._held.set(None)
+        self._async_held.set(None)
+
     def _new_engine(self) -> sa.Engine:
         return sa.create_engine(
             self.url.set(drivername="postgresql+psycopg"),

@@ -337,6 +337,13 @@ class SqliteDatabase(Database):
         for worker in workers.values():
             worker.shutdown(wait=True)
 
+    def forked(self) -> None:
+        super().forked()
+        # What is in memory was copied.
+        self._pool.forked(keep=self.in_memory)
+        self._workers.clear()
+        self._held.set(None)
+
     def _new_engine(self) -> sa.Engine:
         engine = sa.create_engine(
             self.url,
