@@ -2,6 +2,7 @@
 
 import argparse
 
+from .construction import measure_construction
 from .measure import PEERS, measure
 from .operations import OPERATIONS
 from .places import POSTGRES, SQLITE
@@ -21,7 +22,10 @@ operations = [operation for operation in OPERATIONS if options.only is None or o
 if not operations:
     raise SystemExit(f"no operation has {options.only!r} in its title")
 places = [DATABASES[options.database]] if options.database else list(PEERS)
-figures = [measure(place, operations, rounds=options.rounds, only=options.peers) for place in places]
+stored = [operation for operation in operations if operation.method]
+figures = [measure(place, stored, rounds=options.rounds, only=options.peers) for place in places if stored]
+if not options.database and len(stored) < len(operations):
+    figures.append(measure_construction(rounds=4 * options.rounds))
 print(written(figures))
 if not (options.no_readme or options.only or options.database or options.peers):
     write_readme(figures)

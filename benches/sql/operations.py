@@ -7,6 +7,11 @@ from .raw import RAW
 
 SQLMODEL = "SQLModel"
 
+#: Where no database is at stake; see `construction`.
+IN_MEMORY = "none"
+CONSTRUCT = "construct a SQLEntity; SQLModel validates too"
+CONSTRUCT_UNCHECKED = "the same; others do not validate"
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -80,4 +85,6 @@ OPERATIONS = (
         "ids",
         {SQLITE: (within(2, None, of="get by id"), faster(4)), POSTGRES: (within(1.5), faster(4))},
     ),
+    Operation(CONSTRUCT, "", "", {IN_MEMORY: (faster(8),)}),
+    Operation(CONSTRUCT_UNCHECKED, "", "", {IN_MEMORY: ()}),
 )

@@ -39,7 +39,9 @@ def _measured(figures: Figures, operation: Operation, goal: Goal) -> str:
 
 
 def verdict(figures: Figures, operation: Operation) -> str:
-    """Whether the goals are reached, or who is behind whom."""
+    """Whether the goals are reached, or who is behind whom; nothing where there are none."""
+    if not operation.goals[figures.place]:
+        return ""
     behind: list[str] = []
     for goal in operation.goals[figures.place]:
         share = _share(figures, operation, goal)
@@ -79,11 +81,11 @@ def summary(measured: Sequence[Figures]) -> str:
         verdict(figures, operation)
         for operation in OPERATIONS
         for figures in measured
-        if operation.title in figures.samples
+        if operation.title in figures.samples and operation.goals[figures.place]
     ]
     reached, behind = verdicts.count("reached"), sum(said.startswith("BEHIND") for said in verdicts)
     others = len(verdicts) - reached - behind
-    return f"{len(verdicts)} rows: {reached} reached, {behind} BEHIND, {others} not measured in full."
+    return f"{len(verdicts)} rows have goals: {reached} reached, {behind} BEHIND, {others} not measured in full."
 
 
 def grid(lines: list[list[str]]) -> str:
