@@ -102,7 +102,9 @@ class ModelMeta(ModelMetaclass):
 
 def _depth_of_class_statement(mcs: type) -> int:
     """How many frames above the caller of this function the metaclasses' own frames end."""
-    own = {getattr(base.__dict__.get("__new__"), "__code__", None) for base in mcs.__mro__}
+    # A `__new__` is a staticmethod around the function.
+    functions = [getattr(base.__dict__.get("__new__"), "__wrapped__", None) for base in mcs.__mro__]
+    own = {getattr(function, "__code__", None) for function in functions}
     depth = 1
     while sys._getframe(depth).f_code in own:
         depth += 1

@@ -35,6 +35,8 @@ def test_local_classes_are_found(base):
         lines: "list[Line]"
         first: Optional["Line"] = None
 
+    # At once, and not only when the first instance is made where the names are still to be found.
+    yield Order.__pydantic_complete__
     yield Order(id="1", lines=[{"id": "2", "product": "a"}]), Order.__pydantic_complete__
 
 

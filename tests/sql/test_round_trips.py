@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from wire import Wire, wire_to
 
-from nitro import Entity, Field, SQLModelBackend, StaleEntityError, UniqueViolation
+from nitro import Entity, Field, Ref, SQLModelBackend, StaleEntityError, UniqueViolation, create_all
 from nitro.backends.sql.database import forget
-from nitro.backends.sql.schema import table_of
 from nitro.testing.servers import PostgresServer
 
 #: A driver prepares what it has seen so often; what comes then is counted.
@@ -44,14 +43,24 @@ class Shop:
             id: int | None = None
             text: str = ""
 
+        class Person(Entity, backend=SQLModelBackend(url)):
+            __tablename__ = "counted_person"
+
+            name: str = ""
+
+        class Present(Entity, backend=SQLModelBackend(url)):
+            __tablename__ = "counted_present"
+
+            giver: Ref[Person]
+            taker: Ref[Person] | None = None
+
+        self.Person: Any = Person
+        self.Present: Any = Present
         self.Order: Any = Order
         self.Numbered: Any = Numbered
         self.database = Order._persistence_backend_class.database
         self._numbers = count(1)
-        for entity_class in (Order, Numbered):
-            table = table_of(entity_class)
-            table.drop(self.database.engine, checkfirst=True)
-            table.create(self.database.engine)
+        create_all(Order, Numbered, Person, Present)
         Order.save_all(self.new_ones(MANY))
 
     def new(self) -> Any:
@@ -87,6 +96,12 @@ class Shop:
     def for_bob(self) -> Any:
         self.Order(customer="Bob", number=next(self._numbers)).save()
         return self.Order.where(customer="Bob")
+
+    def presents(self) -> Any:
+        """A query for what refers to several others."""
+        people = self.Person.save_all([self.Person() for _ in range(3)])
+        self.Present.save_all([self.Present(giver=person, taker=people[0]) for person in people])
+        return self.Present.where().with_("giver", "taker").limit(10)
 
     def cursor(self) -> str:
         cursor: str = self.Order.where().order_by("total").page(limit=5).next_cursor
@@ -331,6 +346,8 @@ CASES = [
         1,
         1,
     ),
+    # The presents, and the people that both fields refer to: one statement for a class.
+    Case("with_", Shop.presents, lambda _, query: query.all(), lambda _, query: query.aall(), 2, 2),
     Case("delete by query", Shop.for_bob, lambda _, query: query.delete(), lambda _, query: query.adelete(), 1, 1),
     # A transaction is begun and committed; what is inserted goes at once, as does its COPY, which is announced.
     Case(
