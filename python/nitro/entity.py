@@ -339,8 +339,8 @@ class Entity(Model, metaclass=EntityMeta):
 
         Raises:
             TypeError: If one of them is of another class; nothing is saved then.
-            StaleEntityError, UniqueViolation: As for `save`. The memory store then has stored none of those that are
-                new; others stop at the first that is refused.
+            StaleEntityError, UniqueViolation: As for `save`. A database then has stored none of them, and the memory
+                store none of those that are new; other backends stop at the first that is refused.
         """
         listed = _all_of(cls, entities)
         repository_of(cls).save_all(listed, ttl=ttl)

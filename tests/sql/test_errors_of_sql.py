@@ -187,3 +187,15 @@ def test_addresses_that_lead_nowhere(tmp_path) -> None:
         SQLModelBackend("mysql://x/y").get(Parcel, "1")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         SQLModelBackend("no url").get(Parcel, "1")
+
+
+def test_a_statement_that_takes_too_long(fresh_database: str) -> None:
+    repository = SQLModelBackend(f"{fresh_database}?options=-c%20statement_timeout%3D50")
+    sql = "SELECT pg_sleep(5)"
+    with pytest.raises(BackendUnavailable, match=r"given a statement up.*statement timeout"):
+        repository.database.fetch_one(sql, ())
+    with pytest.raises(BackendUnavailable, match=r"given a statement up.*statement timeout"):
+        asyncio.run(repository.database.afetch_one(sql, ()))
+    assert repository.database.fetch_one("SELECT 1", ()) == (1,)
+    assert repository.database.fetch_one("SHOW timezone", ()) == ("UTC",)
+    repository.database.close()

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 
 from ...config import Settings
-from ...errors import NitroError, WriteConflict
+from ...errors import BackendUnavailable, NitroError, WriteConflict
 from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import AsyncPool, Gauges, Pool
 from .prepared import Prepared
@@ -390,6 +390,10 @@ class PostgresDatabase(Database):
         if isinstance(error, UnicodeError):
             raise Unfit(str(error)) from error
         text = (error.diag.message_primary or str(error)).strip()
+        if isinstance(error, errors.QueryCanceled) and not held.connection.closed:
+            raise BackendUnavailable(
+                f"{self.name} has given a statement up ({text}): nothing of it is kept, allow it more time"
+            ) from error
         if held.connection.closed or isinstance(error, errors.OperatorIntervention):
             self._lost(error, write=write)
         if isinstance(error, errors.IntegrityError):
