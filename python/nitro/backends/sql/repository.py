@@ -111,10 +111,20 @@ class SQLModelBackend(Repository):
         return None if row is None else mapping.entity(row)
 
     def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
-        mapping = self._mapping(type(entity))
+        version = self._written(self._mapping(type(entity)), entity, ttl)
+        if version:
+            _accepted(entity, version)
+
+    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        version = await self._awritten(self._mapping(type(entity)), entity, ttl)
+        if version:
+            _accepted(entity, version)
+
+    def _written(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> int:
+        """Stores an entity, which is to be told, and gives its version; 0 where nothing changed."""
         saving = self._saving(mapping, entity, ttl)
         if saving is None:
-            return
+            return 0
         sql, parameters, version, key, numbered = saving
         store = mapping.database
         try:
@@ -125,13 +135,13 @@ class SQLModelBackend(Repository):
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
             self._refused(mapping, entity, error, None if where is None else store.fetch_one(*where))
-        _accepted(entity, version)
+        return version
 
-    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
-        mapping = self._mapping(type(entity))
+    async def _awritten(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> int:
+        """`_written`, for async code."""
         saving = self._saving(mapping, entity, ttl)
         if saving is None:
-            return
+            return 0
         sql, parameters, version, key, numbered = saving
         store = mapping.database
         try:
@@ -144,7 +154,7 @@ class SQLModelBackend(Repository):
             where = mapping.holder(entity, error)
             found = None if where is None else await store.afetch_one(*where)
             await _raised(self._refused, mapping, entity, error, found)
-        _accepted(entity, version)
+        return version
 
     def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         mapping = self._mapping(type(entity))
@@ -258,7 +268,7 @@ class SQLModelBackend(Repository):
         with self.database.transaction():
             for mapping, members in self._batches(listed, ttl):
                 if len(members) == 1:
-                    self._save_in(mapping, members[0], ttl, done)
+                    done.append((members, self._written(mapping, members[0], ttl)))
                     continue
                 sql, rows, copied = mapping.insert_all(members)
                 try:
@@ -274,24 +284,8 @@ class SQLModelBackend(Repository):
                     self._refused_among(mapping, members, error)
                 done.append((members, FIRST))
         for members, version in done:
-            for entity in members:
+            for entity in members if version else ():
                 _accepted(entity, version)
-
-    def _save_in(self, mapping: Mapping, entity: Entity, ttl: Ttl, done: list[tuple[list[Entity], int]]) -> None:
-        """Stores one of many; that it is stored is told to the entity when all are."""
-        saving = self._saving(mapping, entity, ttl)
-        if saving is None:
-            return
-        sql, parameters, version, key, numbered = saving
-        store = mapping.database
-        try:
-            if numbered:
-                mapping.number(entity, store.fetch_all(sql, parameters, write=True))
-            elif not store.execute(sql, parameters):
-                self._stale(mapping, entity, key, store.fetch_one(mapping.version_sql, mapping.key_row(key)))
-        except _REFUSALS as error:
-            self._refused(mapping, entity, error, None)
-        done.append(([entity], version))
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         """`save_all`, for async code."""
@@ -301,19 +295,7 @@ class SQLModelBackend(Repository):
             for mapping, members in self._batches(listed, ttl):
                 store = mapping.database
                 if len(members) == 1:
-                    saving = self._saving(mapping, members[0], ttl)
-                    if saving is None:
-                        continue
-                    sql, parameters, version, key, numbered = saving
-                    try:
-                        if numbered:
-                            mapping.number(members[0], await store.afetch_all(sql, parameters, write=True))
-                        elif not await store.aexecute(sql, parameters):
-                            found = await store.afetch_one(mapping.version_sql, mapping.key_row(key))
-                            self._stale(mapping, members[0], key, found)
-                    except _REFUSALS as error:
-                        await _raised(self._refused, mapping, members[0], error, None)
-                    done.append((members, version))
+                    done.append((members, await self._awritten(mapping, members[0], ttl)))
                     continue
                 sql, rows, copied = mapping.insert_all(members)
                 try:
@@ -329,7 +311,7 @@ class SQLModelBackend(Repository):
                     await _raised(self._refused_among, mapping, members, error)
                 done.append((members, FIRST))
         for members, version in done:
-            for entity in members:
+            for entity in members if version else ():
                 _accepted(entity, version)
 
     def _batches(self, entities: list[Entity], ttl: Ttl) -> Iterator[tuple[Mapping, list[Entity]]]:
