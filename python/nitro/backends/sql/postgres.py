@@ -55,6 +55,11 @@ def _is_alive(held: _Held) -> bool:
     return not held.poll.poll(0) and not held.connection.closed
 
 
+def _at_once(size: int) -> int:
+    """How many rows the driver can take from the server at a time; libpq 17 was the first to take several."""
+    return size if psycopg.capabilities.has_stream_chunked() else 1
+
+
 def _close(held: _Held) -> None:
     held.connection.pgconn.finish()
 
@@ -179,7 +184,10 @@ class PostgresDatabase(Database):
         taken = self._pool.take() if held is None else held
         is_apart = False
         try:
-            with taken.connection.cursor() as cursor, closing(cursor.stream(sql, parameters, size=size)) as every:
+            with (
+                taken.connection.cursor() as cursor,
+                closing(cursor.stream(sql, parameters, size=_at_once(size))) as every,
+            ):
                 while len(rows := list[Row](islice(every, size))) == size:
                     if held is None and not is_apart:
                         # While somebody looks at the rows, others must not wait for this connection.
@@ -314,7 +322,7 @@ class PostgresDatabase(Database):
         try:
             async with (
                 taken.connection.cursor() as cursor,
-                aclosing(cursor.stream(sql, parameters, size=size)) as every,
+                aclosing(cursor.stream(sql, parameters, size=_at_once(size))) as every,
             ):
                 async for row in every:
                     rows.append(row)

@@ -8,7 +8,9 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import sqlalchemy as sa
 
 from ... import _core, changes
 from ..._core import FieldRef
@@ -22,6 +24,9 @@ from .database import Clash, Database, NoSuchTable, Row, Unfit, database
 from .mapping import FIRST, Mapping
 from .queries import Statements
 from .types import Refused
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 E = TypeVar("E", bound=Entity)
 
@@ -71,6 +76,16 @@ class SQLModelBackend(Repository):
         if known is None:
             known = self._database = database(self._url)
         return known
+
+    @property
+    def engine(self) -> sa.Engine:
+        """An engine of SQLAlchemy for the same database, for `Session` and the like."""
+        return self.database.engine
+
+    @property
+    def async_engine(self) -> AsyncEngine:
+        """The same for `AsyncSession`."""
+        return self.database.async_engine
 
     def _mapping(self, entity_class: type[Entity]) -> Mapping:
         known = self._mappings.get(entity_class)
