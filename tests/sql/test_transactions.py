@@ -206,3 +206,137 @@ def test_a_transaction_that_is_cancelled_as_it_begins_locks_nobody_out(repositor
 
     asyncio.run(main())
     assert Wallet.where(owner="after").count() == 30
+
+
+def test_what_was_saved_inside_is_unsaved_again(repository: SQLModelBackend) -> None:
+    ann = Wallet(owner="Ann").save()
+    gone = Wallet(owner="gone").save()
+    version = changes.version(ann)
+    with pytest.raises(ZeroDivisionError), repository.database.transaction():
+        ann.balance = 5
+        ann.save()
+        ann.owner = "Anna"
+        bob = Wallet(owner="Bob").save()
+        many = Wallet.save_all([Wallet(owner=str(number)) for number in range(3)])
+        gone.delete()
+        fail()
+    assert changes.of(ann) == {"balance": (0, 5), "owner": ("Ann", "Anna")}
+    assert changes.version(ann) == version
+    assert [changes.version(one) for one in (bob, *many, gone)] == [0, 0, 0, 0, 1]
+    # So the same can be tried again.
+    with repository.database.transaction():
+        ann.save()
+        bob.save()
+        Wallet.save_all(many)
+        gone.delete()
+    assert sorted((wallet.owner, wallet.balance) for wallet in Wallet.all()) == [
+        ("0", 0),
+        ("1", 0),
+        ("2", 0),
+        ("Anna", 5),
+        ("Bob", 0),
+    ]
+
+    async def story() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with repository.database.atransaction():
+                ann.balance = 9
+                await ann.asave()
+                fail()
+
+    asyncio.run(story())
+    assert changes.of(ann) == {"balance": (5, 9)}
+
+
+def test_a_loop_over_many_inside(repository: SQLModelBackend) -> None:
+    Wallet.save_all([Wallet(balance=number) for number in range(2500)])
+    with repository.database.transaction():
+        for wallet in Wallet.where().order_by("balance"):
+            wallet.balance += 1
+            wallet.save()
+            if wallet.balance == 2000:
+                break
+        Wallet(owner="after").save()
+    assert Wallet.where().sum("balance") == sum(range(2500)) + 2000
+
+    async def story() -> None:
+        async with repository.database.atransaction():
+            async for wallet in Wallet.where(owner=""):
+                wallet.balance += 1
+                await wallet.asave()
+
+    asyncio.run(story())
+    assert Wallet.where().sum("balance") == sum(range(2500)) + 4500
+
+
+def test_verbs_of_the_other_kind_are_part_of_it_or_refused(repository: SQLModelBackend) -> None:
+    refused = repository.database.dialect.name == "postgresql"
+
+    async def inside_of_async() -> None:
+        async with repository.database.atransaction():
+            if refused:
+                with pytest.raises(NitroError, match="asave"):
+                    Wallet().save()
+            else:
+                Wallet().save()
+            fail()
+
+    async def inside_of_sync() -> None:
+        with repository.database.transaction():
+            if refused:
+                with pytest.raises(NitroError, match="`save`"):
+                    await Wallet().asave()
+            else:
+                await Wallet().asave()
+            fail()
+
+    for story in (inside_of_async, inside_of_sync):
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(story())
+        assert Wallet.where().count() == 0
+
+
+def test_what_is_done_in_python_stays_inside(repository: SQLModelBackend) -> None:
+    async def story() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with repository.database.atransaction():
+                await Wallet.asave_all([Wallet(balance=number) for number in range(5)])
+                assert await Wallet.where().limit(3).asum("balance") == 3
+                assert await Wallet.where().in_memory().group_by("owner").acount() == {"": 5}
+                page = await Wallet.where().in_memory().order_by("-balance").apage(limit=2, total=True)
+                assert ([wallet.balance for wallet in page], page.total) == ([4, 3], 5)
+                rest = await Wallet.where().in_memory().order_by("-balance").apage(limit=9, after=page.next_cursor)
+                assert [wallet.balance for wallet in rest] == [2, 1, 0]
+                assert await Wallet.where(balance=2).in_memory().adelete() == 1
+                assert await Wallet.where().acount() == 4
+                fail()
+        assert await Wallet.where().acount() == 0
+
+    asyncio.run(story())
+
+
+def test_a_task_that_outlives_a_transaction_is_outside_of_the_next(repository: SQLModelBackend) -> None:
+    async def story() -> None:
+        go = asyncio.Event()
+
+        async def later() -> None:
+            await go.wait()
+            await Wallet(owner="later").asave()
+
+        async with repository.database.atransaction():
+            task = asyncio.create_task(later())
+            await asyncio.sleep(0)
+        if repository.database.dialect.name == "sqlite":
+            # There is one writer at a time.
+            go.set()
+            await task
+        else:
+            with pytest.raises(ZeroDivisionError):
+                async with repository.database.atransaction():
+                    await Wallet(owner="inside").asave()
+                    go.set()
+                    await task
+                    fail()
+        assert [wallet.owner for wallet in await Wallet.aall()] == ["later"]
+
+    asyncio.run(story())

@@ -43,6 +43,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 _MISSING = object()
 
+#: Kinds of which several values are listed in the statement.
+_LISTED = frozenset({"float", "bytes", "moment", "naive", "time", "span"})
+
 #: What is written in another way in JSON: SQLite compares keys as they are written.
 _ESCAPED = re.compile(r'["\\\x00-\x1f]')
 
@@ -171,6 +174,8 @@ class Compiler:
             return operand.clause == self.parameter(bool(value), operand.type) if value in (0, 1) else sa.false()
         if isinstance(value, bool):
             value = int(value)
+        if isinstance(value, decimal.Decimal) and not value.is_finite():
+            value = float(value)
         if value != value:
             return sa.false()
         kind, clause = operand.kind, operand.clause
@@ -183,7 +188,11 @@ class Compiler:
         if kind == "decimal":
             if isinstance(value, float) and math.isinf(value):
                 return self._beyond(operand, operator, value > 0)
-            return _COMPARE[operator](clause, self.parameter(operand.encode(decimal.Decimal(value)), type_))
+            try:
+                encoded = operand.encode(decimal.Decimal(value))
+            except Refused:
+                return self._beyond(operand, operator, value > 0)
+            return _COMPARE[operator](clause, self.parameter(encoded, type_))
         if kind == "float":
             near = _nearest_float(value)
             compared = _sign(near, value)
@@ -194,6 +203,8 @@ class Compiler:
                 return self._beyond(operand, operator, value > 0)
             near = math.floor(value)
             if not -(2**63) <= near < 2**63:
+                if operand.whole is not None:
+                    raise self._unsupported(value, "integers in JSON are compared up to 64 bits")
                 return self._beyond(operand, operator, near > 0)
             compared = _sign(near, value)
             if compared == 0:
@@ -233,9 +244,29 @@ class Compiler:
                     encoded.append(one)
             if encoded:
                 clauses.append(self.is_among(operand, encoded))
+        elif operand.kind in _LISTED and operand.whole is None:
+            # Any number of them in one list: so many comparisons would be nested too deep for SQLite.
+            known = [one for one in (self._equal(operand, value) for value in present) if one is not None]
+            if known:
+                clauses.append(operand.clause.in_([self.parameter(one, operand.type) for one in known]))
         else:
             clauses += [self._test(condition, operand, "eq", value) for value in present]
         return sa.or_(sa.false(), *clauses)
+
+    def _equal(self, operand: Operand, value: Any) -> Any:
+        """What a value is in the form that is compared; None for what no column of the kind can hold."""
+        if operand.kind == "float":
+            if not isinstance(value, int | float | decimal.Decimal) or value != value:
+                return None
+            near = _nearest_float(value)
+            return near if _sign(near, value) == 0 else None
+        if not _fits(operand.kind, value):
+            return None
+        try:
+            encoded = operand.encode(value)
+        except Refused:
+            return None
+        return encoded if not isinstance(encoded, str) or is_text(encoded) else None
 
     def is_among(self, operand: Operand, encoded: Sequence[Any]) -> Clause:
         """Whether the value is one of these; one statement for any number of them."""
@@ -284,7 +315,11 @@ class Compiler:
         return self._exists(operand, item, lambda compiler, element: compiler._test(condition, element, "eq", value))
 
     def _has_key(self, operand: Operand, value: Any) -> Clause:
-        if not isinstance(value, str) or not is_text(value):
+        if type(value) is int:
+            value = str(value)
+        if not isinstance(value, str):
+            raise self._unsupported(value, "keys of dictionaries are texts and integers")
+        if not is_text(value):
             return sa.false()
         key = self.parameter(value, sa.String())
         if self.dialect == "sqlite":
@@ -295,6 +330,8 @@ class Compiler:
     def _any(self, condition: Condition, operand: Operand, inner: Condition) -> Clause:
         if operand.whole is None:
             raise self._unsupported(condition)
+        if not one_model(operand.annotation):
+            raise self._unsupported(condition, "the field holds models of several classes")
         return self._exists(operand, inner.entity_class, lambda compiler, element: compiler._inside(element, inner))
 
     def _inside(self, element: Operand, inner: Condition) -> Clause:
@@ -362,13 +399,14 @@ class Compiler:
 
     def _in_json(self, whole: Any, field: FieldRef, path: Sequence[str | int], annotation: Any = _MISSING) -> Operand:
         """What stands at a path inside of a JSON value."""
+        root: Any = field._class if annotation is _MISSING else annotation
         at = annotation_at(field._class, path) if annotation is _MISSING else walked(annotation, path)
         if any(isinstance(step, str) and not is_text(step) for step in path):
             # No JSON that is stored has such a key.
             whole = sa.null() if self.dialect == "sqlite" else sa.cast(sa.null(), postgresql.JSONB())
             path = ()
         if self.dialect == "sqlite":
-            value, type_ = self._extract_sqlite(whole, path)
+            value, type_ = self._extract_sqlite(whole, in_dicts(root, path))
             return self._leaf_sqlite(value, type_, at)
         steps = self.constant([str(step) for step in path], postgresql.ARRAY(sa.Text()))
         return self._leaf_postgres(whole.op("#>", return_type=postgresql.JSONB())(steps), at)
@@ -629,6 +667,33 @@ def walked(annotation: Any, path: Sequence[str | int]) -> Any:
             return Any
         annotation = found
     return annotation
+
+
+def in_dicts(root: Any, path: Sequence[str | int]) -> list[str | int]:
+    """A path in which keys of dictionaries are texts, as in JSON; an int is a place in a list then."""
+    steps: list[str | int] = []
+    for place, step in enumerate(path):
+        # What is walked from a class begins at its fields.
+        owner = root if place == 0 else (annotation_at if _is_model(root) else walked)(root, path[:place])
+        choices: list[Any] = choices_of(owner)[0]
+        is_key = isinstance(step, int) and any((get_origin(choice) or choice) is dict for choice in choices)
+        steps.append(str(step) if is_key else step)
+    return steps
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def one_model(annotation: Any) -> bool:
+    """Whether a container holds models of no more than one class."""
+    models: set[Any] = set()
+    for choice in choices_of(annotation)[0]:
+        for part in get_args(choice):
+            for one in choices_of(part)[0] if part is not Ellipsis else ():
+                if _is_model(one):
+                    models.add(one)
+    return len(models) <= 1
 
 
 def annotation_at(cls: type[BaseModel], path: Sequence[str | int]) -> Any:

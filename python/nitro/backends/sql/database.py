@@ -11,9 +11,10 @@ import atexit
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Dialect, make_url
@@ -26,6 +27,7 @@ from .pool import OF_THE_PARENT, Gauges
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+C = TypeVar("C")
 Row = tuple[Any, ...]
 Parameters = Sequence[Any]
 
@@ -33,6 +35,66 @@ Parameters = Sequence[Any]
 #: Options of a connection of SQLAlchemy that is going to write: on SQLite its transactions wait for others at once, and
 #: not when they have read already, which would be too late.
 WRITING: dict[str, Any] = {"nitro_writing": True}
+
+
+class Transaction(Generic[C]):
+    """What is going on between BEGIN and COMMIT.
+
+    Attributes:
+        connection: What it goes over.
+        is_open: Whether it has not ended yet. A task that was started inside may live on after the end.
+        undo: What is to be called, last first, when it is not kept.
+    """
+
+    __slots__ = ("connection", "is_open", "undo")
+
+    def __init__(self, connection: C) -> None:
+        self.connection = connection
+        self.is_open = True
+        self.undo: list[Callable[[], None]] = []
+
+    def undone(self) -> None:
+        """Takes back what objects of the program were told meanwhile."""
+        while self.undo:
+            self.undo.pop()()
+
+
+class Current(Generic[C]):
+    """The transaction that the running code is inside of, in its thread or task."""
+
+    def __init__(self, name: str) -> None:
+        self._variable: ContextVar[Transaction[C] | None] = ContextVar(name, default=None)
+
+    def get(self) -> C | None:
+        """Its connection; None outside of any."""
+        transaction = self._variable.get()
+        return transaction.connection if transaction is not None and transaction.is_open else None
+
+    @property
+    def undo(self) -> list[Callable[[], None]] | None:
+        """What it takes back when it is not kept; None outside of any."""
+        transaction = self._variable.get()
+        return transaction.undo if transaction is not None and transaction.is_open else None
+
+    def enter(self, connection: C) -> tuple[Transaction[C], Token[Transaction[C] | None]]:
+        """Begins one."""
+        transaction = Transaction(connection)
+        return transaction, self._variable.set(transaction)
+
+    def leave(self, token: Token[Transaction[C] | None]) -> None:
+        """What follows is outside of it, though it is not over."""
+        self._variable.reset(token)
+
+    def end(self, transaction: Transaction[C], token: Token[Transaction[C] | None], *, is_kept: bool) -> None:
+        """It is over."""
+        transaction.is_open = False
+        self._variable.reset(token)
+        if not is_kept:
+            transaction.undone()
+
+    def forget(self) -> None:
+        """What follows is outside of any."""
+        self._variable.set(None)
 
 
 class Clash(Exception):
@@ -133,8 +195,13 @@ class Database(ABC):
 
     @property
     @abstractmethod
+    def undo(self) -> list[Callable[[], None]] | None:
+        """What to call, last first, when the transaction that whoever asks is inside of is not kept; None outside."""
+
+    @property
     def in_transaction(self) -> bool:
         """Whether whoever asks is inside of a transaction."""
+        return self.undo is not None
 
     @property
     @abstractmethod

@@ -280,6 +280,9 @@ class Mapping:
 
     def number(self, entity: Entity, rows: list[Row]) -> None:
         """Gives an entity the key that the database made."""
+        undo = self.database.undo
+        if undo is not None:
+            undo.append(lambda: object.__setattr__(entity, "__dict__", {**entity.__dict__, self.key: None}))
         held = {**entity.__dict__, self.key: self.value_out(self.key, rows[0][0])}
         object.__setattr__(entity, "__dict__", held)
 

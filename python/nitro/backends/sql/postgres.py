@@ -8,7 +8,6 @@ import select
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
-from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -22,7 +21,7 @@ from sqlalchemy.engine import URL
 
 from ...config import Settings
 from ...errors import BackendUnavailable, NitroError, WriteConflict
-from .database import Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
+from .database import Clash, Current, Database, NoSuchTable, Parameters, Row, Unfit, quoting
 from .pool import AsyncPool, Gauges, Pool
 from .prepared import Prepared
 
@@ -78,8 +77,8 @@ class PostgresDatabase(Database):
             timeout=configured.sql_pool_timeout,
             name=self.name,
         )
-        self._held: ContextVar[_Held | None] = ContextVar("nitro_postgres_transaction", default=None)
-        self._async_held: ContextVar[_Held | None] = ContextVar("nitro_postgres_async_transaction", default=None)
+        self._held: Current[_Held] = Current("nitro_postgres_transaction")
+        self._async_held: Current[_Held] = Current("nitro_postgres_async_transaction")
         self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncPool[_Held]]] = {}
         self._loops_lock = threading.Lock()
 
@@ -116,6 +115,26 @@ class PostgresDatabase(Database):
         connection.adapters.register_loader("json", TextLoader)
         return _Held(connection)
 
+    def _inside(self) -> _Held | None:
+        """The connection of the transaction of this thread; None outside of any."""
+        held = self._held.get()
+        if held is None and self._async_held.get() is not None:
+            raise NitroError(
+                f"inside of `async with ...atransaction()` {self.name} is asked by the verbs for async code, as "
+                "`asave`: another verb would not be part of the transaction"
+            )
+        return held
+
+    def _ainside(self) -> _Held | None:
+        """The connection of the transaction of this task; None outside of any."""
+        held = self._async_held.get()
+        if held is None and self._held.get() is not None:
+            raise NitroError(
+                f"inside of `with ...transaction()` {self.name} is asked by the verbs without an a, as `save`: "
+                "another verb would not be part of the transaction"
+            )
+        return held
+
     # --- Statements ---
 
     def _run(self, held: _Held, read: Callable[[Any], T], sql: str, parameters: Parameters) -> T:
@@ -124,7 +143,7 @@ class PostgresDatabase(Database):
         return held.prepared.run(read, sql, parameters)
 
     def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
-        held = self._held.get()
+        held = self._inside()
         taken = self._pool.take() if held is None else held
         try:
             return self._run(taken, taken.prepared.one, sql, parameters)
@@ -135,7 +154,7 @@ class PostgresDatabase(Database):
                 self._give(self._pool, taken)
 
     def fetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
-        held = self._held.get()
+        held = self._inside()
         taken = self._pool.take() if held is None else held
         try:
             return self._run(taken, taken.prepared.every, sql, parameters)
@@ -146,7 +165,7 @@ class PostgresDatabase(Database):
                 self._give(self._pool, taken)
 
     def execute(self, sql: str, parameters: Parameters) -> int:
-        held = self._held.get()
+        held = self._inside()
         taken = self._pool.take() if held is None else held
         try:
             return self._run(taken, taken.prepared.rowcount, sql, parameters)
@@ -180,8 +199,12 @@ class PostgresDatabase(Database):
 
     def stream(self, sql: str, parameters: Parameters, *, size: int) -> Iterator[list[Row]]:
         # Rows come as the server sends them, some at a time: no cursor is declared for it, and no transaction begun.
-        held = self._held.get()
-        taken = self._pool.take() if held is None else held
+        if self._inside() is not None:
+            # Other statements of the transaction go over the same connection while somebody looks at the rows.
+            everything = self.fetch_all(sql, parameters)
+            yield from (everything[start : start + size] for start in range(0, len(everything), size))
+            return
+        taken = self._pool.take()
         is_apart = False
         try:
             with (
@@ -189,7 +212,7 @@ class PostgresDatabase(Database):
                 closing(cursor.stream(sql, parameters, size=_at_once(size))) as every,
             ):
                 while len(rows := list[Row](islice(every, size))) == size:
-                    if held is None and not is_apart:
+                    if not is_apart:
                         # While somebody looks at the rows, others must not wait for this connection.
                         self._pool.set_apart(taken)
                         is_apart = True
@@ -197,17 +220,17 @@ class PostgresDatabase(Database):
         except _ERRORS as error:
             self._failed(error, taken, write=False)
         finally:
-            if held is None:
-                self._give(self._pool, taken, is_apart=is_apart)
+            self._give(self._pool, taken, is_apart=is_apart)
         yield rows
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        if self._held.get() is not None:
+        if self._inside() is not None:
             yield
             return
         taken = self._pool.take()
-        token = self._held.set(taken)
+        transaction, token = self._held.enter(taken)
+        is_kept = False
         try:
             try:
                 taken.prepared.command(b"BEGIN")
@@ -225,8 +248,9 @@ class PostgresDatabase(Database):
             except _ERRORS as error:
                 self._failed(error, taken, write=True)
             self._check_kept(ended)
+            is_kept = True
         finally:
-            self._held.reset(token)
+            self._held.end(transaction, token, is_kept=is_kept)
             self._give(self._pool, taken)
 
     # --- The same for async code ---
@@ -260,7 +284,7 @@ class PostgresDatabase(Database):
         return await held.prepared.arun(read, sql, parameters)
 
     async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
-        held, pool = self._async_held.get(), self._here()
+        held, pool = self._ainside(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
             return await self._arun(taken, taken.prepared.one, sql, parameters)
@@ -271,7 +295,7 @@ class PostgresDatabase(Database):
                 self._give(pool, taken)
 
     async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
-        held, pool = self._async_held.get(), self._here()
+        held, pool = self._ainside(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
             return await self._arun(taken, taken.prepared.every, sql, parameters)
@@ -282,7 +306,7 @@ class PostgresDatabase(Database):
                 self._give(pool, taken)
 
     async def aexecute(self, sql: str, parameters: Parameters) -> int:
-        held, pool = self._async_held.get(), self._here()
+        held, pool = self._ainside(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
             return await self._arun(taken, taken.prepared.rowcount, sql, parameters)
@@ -315,8 +339,13 @@ class PostgresDatabase(Database):
                 self._failed(error, held, write=False)
 
     async def astream(self, sql: str, parameters: Parameters, *, size: int) -> AsyncIterator[list[Row]]:
-        held, pool = self._async_held.get(), self._here()
-        taken = pool.take_idle() or await pool.take() if held is None else held
+        if self._ainside() is not None:
+            everything = await self.afetch_all(sql, parameters)
+            for start in range(0, len(everything), size):
+                yield everything[start : start + size]
+            return
+        pool = self._here()
+        taken = pool.take_idle() or await pool.take()
         is_apart = False
         rows: list[Row] = []
         try:
@@ -327,7 +356,7 @@ class PostgresDatabase(Database):
                 async for row in every:
                     rows.append(row)
                     if len(rows) == size:
-                        if held is None and not is_apart:
+                        if not is_apart:
                             pool.set_apart(taken)
                             is_apart = True
                         yield rows
@@ -335,18 +364,18 @@ class PostgresDatabase(Database):
         except _ERRORS as error:
             self._failed(error, taken, write=False)
         finally:
-            if held is None:
-                self._give(pool, taken, is_apart=is_apart)
+            self._give(pool, taken, is_apart=is_apart)
         yield rows
 
     @asynccontextmanager
     async def atransaction(self) -> AsyncGenerator[None]:
-        if self._async_held.get() is not None:
+        if self._ainside() is not None:
             yield
             return
         pool = self._here()
         taken = await pool.take()
-        token = self._async_held.set(taken)
+        transaction, token = self._async_held.enter(taken)
+        is_kept = False
         try:
             try:
                 await taken.prepared.acommand(b"BEGIN")
@@ -364,8 +393,9 @@ class PostgresDatabase(Database):
             except _ERRORS as error:
                 self._failed(error, taken, write=True)
             self._check_kept(ended)
+            is_kept = True
         finally:
-            self._async_held.reset(token)
+            self._async_held.end(transaction, token, is_kept=is_kept)
             self._give(pool, taken)
 
     # --- Errors ---
@@ -432,8 +462,9 @@ class PostgresDatabase(Database):
     # --- Connections ---
 
     @property
-    def in_transaction(self) -> bool:
-        return self._held.get() is not None or self._async_held.get() is not None
+    def undo(self) -> list[Callable[[], None]] | None:
+        undo = self._held.undo
+        return self._async_held.undo if undo is None else undo
 
     @property
     def gauges(self) -> Gauges:
@@ -455,8 +486,8 @@ class PostgresDatabase(Database):
         for _, pool in self._loops.values():
             pool.forked()
         self._loops.clear()
-        self._held.set(None)
-        self._async_held.set(None)
+        self._held.forget()
+        self._async_held.forget()
 
     def _new_engine(self) -> sa.Engine:
         return sa.create_engine(

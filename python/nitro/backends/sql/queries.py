@@ -231,7 +231,7 @@ class Statements:
             return operator, path, None
         if operator == "any":
             inner = self._shape_of(cast("Condition", value), values, True)
-            return None if inner is None else (operator, path, inner)
+            return None if inner is None else (operator, path, cast("Condition", value).entity_class, inner)
         if len(path) == 1 and not inside:
             column = self.mapping.columns[path[0]]
             kind, annotation, encode = column.kind, column.annotation, self.mapping.encoders[path[0]]
@@ -412,6 +412,10 @@ class Statements:
             or not values.keys().isdisjoint(mapping.keys)
             or not values
         ):
+            return None
+        checked = {name for decorator in decorators.field_validators.values() for name in decorator.info.fields}
+        if checked & {*values, "*"}:
+            # They may look at other fields.
             return None
         assignments: dict[Any, Any] = {}
         compiler = mapping.compiler()

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -128,12 +129,12 @@ class SQLModelBackend(Repository):
     def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         version = self._written(self._mapping(type(entity)), entity, ttl)
         if version:
-            _accepted(entity, version)
+            _accepted(self.database, entity, version)
 
     async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         version = await self._awritten(self._mapping(type(entity)), entity, ttl)
         if version:
-            _accepted(entity, version)
+            _accepted(self.database, entity, version)
 
     def _written(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> int:
         """Stores an entity, which is to be told, and gives its version; 0 where nothing changed."""
@@ -181,7 +182,7 @@ class SQLModelBackend(Repository):
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
             self._refused(mapping, entity, error, None if where is None else mapping.database.fetch_one(*where))
-        _accepted(entity, rows[0][0])
+        _accepted(self.database, entity, rows[0][0])
 
     async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         mapping = self._mapping(type(entity))
@@ -194,7 +195,7 @@ class SQLModelBackend(Repository):
             where = mapping.holder(entity, error)
             found = None if where is None else await mapping.database.afetch_one(*where)
             await _raised(self._refused, mapping, entity, error, found)
-        _accepted(entity, rows[0][0])
+        _accepted(self.database, entity, rows[0][0])
 
     def _saving(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> _Saving | None:
         """How to store an entity; None where nothing changed."""
@@ -223,7 +224,7 @@ class SQLModelBackend(Repository):
                 self._not_deleted(mapping, entity, key, found)
         except _REFUSALS as error:
             self._refused(mapping, entity, error, None)
-        _accepted(entity, 0)
+        _accepted(self.database, entity, 0)
 
     async def adelete(self, entity: Entity) -> None:
         mapping = self._mapping(type(entity))
@@ -234,7 +235,7 @@ class SQLModelBackend(Repository):
                 self._not_deleted(mapping, entity, key, found)
         except _REFUSALS as error:
             await _raised(self._refused, mapping, entity, error, None)
-        _accepted(entity, 0)
+        _accepted(self.database, entity, 0)
 
     def _deleting(self, mapping: Mapping, entity: Entity) -> tuple[Any, tuple[Any, ...]]:
         version, key = _core.version(entity), original_identity(entity)
@@ -300,7 +301,7 @@ class SQLModelBackend(Repository):
                 done.append((members, FIRST))
         for members, version in done:
             for entity in members if version else ():
-                _accepted(entity, version)
+                _accepted(self.database, entity, version)
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         """`save_all`, for async code."""
@@ -327,7 +328,7 @@ class SQLModelBackend(Repository):
                 done.append((members, FIRST))
         for members, version in done:
             for entity in members if version else ():
-                _accepted(entity, version)
+                _accepted(self.database, entity, version)
 
     def _batches(self, entities: list[Entity], ttl: Ttl) -> Iterator[tuple[Mapping, list[Entity]]]:
         """New entities of one class that follow one another, together; every other one by itself."""
@@ -439,7 +440,9 @@ class SQLModelBackend(Repository):
 
     async def apage(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
         if query._in_memory:
-            return super().page(query, limit, after, total)
+            # What `page` asks for, for which the event loop must not wait.
+            found = await self.aselect(query.limit(None).offset(0))
+            return _Given(found).page(query, limit, after, total)
         statements = self._queries(query._class)
         found = await self._afetched(statements.mapping, *statements.page(query, limit, after))
         count = await self.acount(query.limit(None).offset(0)) if total else None
@@ -456,7 +459,10 @@ class SQLModelBackend(Repository):
 
     async def adelete_all(self, query: Query[Any]) -> int:
         if query._in_memory:
-            return super().delete_all(query)
+            found = await self.aselect(query)
+            for entity in found:
+                await self.adelete(entity)
+            return len(found)
         mapping = self._queries(query._class).mapping
         try:
             return await mapping.database.aexecute(*self._queries(query._class).delete(query))
@@ -472,7 +478,7 @@ class SQLModelBackend(Repository):
         try:
             return statements.mapping.database.execute(*update)
         except _REFUSALS as error:
-            self._refused_query(statements.mapping, error)
+            self._refused_query(statements.mapping, error, values)
 
     async def aupdate_all(self, query: Query[Any], values: Values[str, Any]) -> int:
         statements = self._queries(query._class)
@@ -488,7 +494,7 @@ class SQLModelBackend(Repository):
         try:
             return await statements.mapping.database.aexecute(*update)
         except _REFUSALS as error:
-            await _raised(self._refused_query, statements.mapping, error)
+            await _raised(self._refused_query, statements.mapping, error, values)
 
     def aggregate(
         self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
@@ -506,7 +512,7 @@ class SQLModelBackend(Repository):
         statements = self._queries(query._class)
         summing = None if query._in_memory else statements.aggregate(query, function, field, group_by)
         if summing is None:
-            return super().aggregate(query, function, field, group_by)
+            return _Given(await self.aselect(query)).aggregate(query, function, field, group_by)
         sql, parameters, read = summing
         return read(await self._arows(statements.mapping, sql, parameters))
 
@@ -577,9 +583,17 @@ class SQLModelBackend(Repository):
                 seen.add(values)
         self._refused(mapping, entities[0], error, None)
 
-    def _refused_query(self, mapping: Mapping, error: Clash | Unfit | NoSuchTable) -> NoReturn:
+    def _refused_query(
+        self, mapping: Mapping, error: Clash | Unfit | NoSuchTable, values: Values[str, Any] | None = None
+    ) -> NoReturn:
         if isinstance(error, NoSuchTable):
             mapping.mismatch(error)
+        names = mapping.clashing(error) if isinstance(error, Clash) and error.kind == "unique" else ()
+        if values is not None and names and all(name in values for name in names):
+            taken = tuple(values[name] for name in names)
+            raise UniqueViolation(
+                mapping.entity_class, ", ".join(names), taken[0] if len(taken) == 1 else taken
+            ) from error
         reason = error.reason if isinstance(error, Clash) else str(error)
         raise ConstraintViolation(mapping.entity_class, "of a query", reason) from error
 
@@ -594,10 +608,35 @@ def _follow() -> None:
         backend._forget()
 
 
-def _accepted(entity: Entity, version: int) -> None:
-    """Tells an entity what has been written of it."""
+class _Given(Repository):
+    """Entities that have been read already, for what is done with them here."""
+
+    def __init__(self, found: list[Any]) -> None:
+        self._found = found
+
+    def select(self, query: Query[E]) -> list[E]:
+        return self._found[query._offset :][: query._limit]
+
+    def _nothing(self, *_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("only what has been read is looked at")
+
+    get = save = delete = refresh = _nothing
+
+
+def _accepted(store: Database, entity: Entity, version: int) -> None:
+    """Tells an entity what has been written of it; that is taken back when the transaction is not kept."""
+    undo = store.undo
+    if undo is not None:
+        undo.append(partial(_restored, entity, _core.version(entity), _core.originals(entity)))
     _core.accept_changes(entity, version)
     _followed(entity)
+
+
+def _restored(entity: Entity, version: int, originals: dict[str, Any]) -> None:
+    """Lets an entity know what it knew before it was written; values that were assigned since stay."""
+    before = {**_core.originals(entity), **originals}
+    _core.accept_changes(entity, 0)
+    _core.set_originals(entity, version, before)
 
 
 def _followed(entity: Entity) -> None:

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
-from contextvars import ContextVar, Token
+from contextvars import Token
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from ...config import Settings
 from ...errors import BackendUnavailable, WriteConflict
 from . import sqlite_functions
-from .database import WRITING, Clash, Database, NoSuchTable, Parameters, Row, Unfit, quoting
+from .database import WRITING, Clash, Current, Database, NoSuchTable, Parameters, Row, Transaction, Unfit, quoting
 from .pool import Gauges, Pool
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SqliteDatabase(Database):
             timeout=configured.sql_pool_timeout,
             name=self.name,
         )
-        self._held: ContextVar[sqlite3.Connection | None] = ContextVar("nitro_sqlite_transaction", default=None)
+        self._held: Current[sqlite3.Connection] = Current("nitro_sqlite_transaction")
         self._workers: dict[bool, ThreadPoolExecutor] = {}
 
     def _connect(self) -> sqlite3.Connection:
@@ -163,7 +163,8 @@ class SqliteDatabase(Database):
             yield
             return
         connection = self._pool.take()
-        token = self._held.set(connection)
+        transaction, token = self._held.enter(connection)
+        is_kept = False
         try:
             self._begin(connection)
             try:
@@ -172,8 +173,9 @@ class SqliteDatabase(Database):
                 _roll_back(connection)
                 raise
             self._commit(connection)
+            is_kept = True
         finally:
-            self._held.reset(token)
+            self._held.end(transaction, token, is_kept=is_kept)
             self._pool.give(connection)
 
     def _begin(self, connection: sqlite3.Connection) -> None:
@@ -211,14 +213,13 @@ class SqliteDatabase(Database):
         if self._held.get() is not None:
             return await self._in_thread(function, *arguments)
         connection = await self._pool.atake()
-        token = self._held.set(connection)
-        try:
-            context = contextvars.copy_context()
-        finally:
-            self._held.reset(token)
+        lent, token = self._held.enter(connection)
+        context = contextvars.copy_context()
+        self._held.leave(token)
         try:
             return await self._in_thread(function, *arguments, context=context)
         finally:
+            lent.is_open = False
             self._pool.give(connection)
 
     async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
@@ -275,19 +276,21 @@ class SqliteDatabase(Database):
             yield
             return
         connection = await self._pool.atake()
-        token: Token[sqlite3.Connection | None] | None = None
+        entered: tuple[Transaction[sqlite3.Connection], Token[Any]] | None = None
+        is_kept = False
         try:
             await self._in_thread(self._begin, connection)
-            token = self._held.set(connection)
+            entered = self._held.enter(connection)
             yield
             await self._in_thread(self._commit, connection)
+            is_kept = True
         except BaseException:
             # The task may have been cancelled as the transaction began.
             _roll_back(connection)
             raise
         finally:
-            if token is not None:
-                self._held.reset(token)
+            if entered is not None:
+                self._held.end(*entered, is_kept=is_kept)
             self._pool.give(connection)
 
     # --- Errors ---
@@ -322,8 +325,8 @@ class SqliteDatabase(Database):
     # --- Connections ---
 
     @property
-    def in_transaction(self) -> bool:
-        return self._held.get() is not None
+    def undo(self) -> list[Callable[[], None]] | None:
+        return self._held.undo
 
     @property
     def gauges(self) -> Gauges:
@@ -342,7 +345,7 @@ class SqliteDatabase(Database):
         # What is in memory was copied.
         self._pool.forked(keep=self.in_memory)
         self._workers.clear()
-        self._held.set(None)
+        self._held.forget()
 
     def _new_engine(self) -> sa.Engine:
         engine = sa.create_engine(
