@@ -340,3 +340,18 @@ def test_a_task_that_outlives_a_transaction_is_outside_of_the_next(repository: S
         assert [wallet.owner for wallet in await Wallet.aall()] == ["later"]
 
     asyncio.run(story())
+
+
+def test_a_loop_that_is_left_inside_of_a_task(repository: SQLModelBackend) -> None:
+    Wallet.save_all([Wallet(balance=number) for number in range(2500)])
+
+    async def story() -> None:
+        async with repository.database.atransaction():
+            async for wallet in Wallet.where(Wallet.balance >= 10).order_by("balance"):
+                if wallet.balance == 1500:
+                    break
+            wallet.balance = -1
+            await wallet.asave()
+        assert await Wallet.where(balance=-1).acount() == 1
+
+    asyncio.run(story())

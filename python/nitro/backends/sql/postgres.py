@@ -8,7 +8,7 @@ import select
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import psycopg
@@ -81,6 +81,7 @@ class PostgresDatabase(Database):
         self._async_held: Current[_Held] = Current("nitro_postgres_async_transaction")
         self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncPool[_Held]]] = {}
         self._loops_lock = threading.Lock()
+        self._cursors = count(1)
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {
@@ -201,8 +202,16 @@ class PostgresDatabase(Database):
         # Rows come as the server sends them, some at a time: no cursor is declared for it, and no transaction begun.
         if self._inside() is not None:
             # Other statements of the transaction go over the same connection while somebody looks at the rows.
-            everything = self.fetch_all(sql, parameters)
-            yield from (everything[start : start + size] for start in range(0, len(everything), size))
+            name = f"nitro_{next(self._cursors)}"
+            self.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", parameters)
+            try:
+                while rows := self.fetch_all(f"FETCH FORWARD {size} FROM {name}", ()):
+                    yield rows
+            finally:
+                # A transaction that is over, or given up, has no cursors any more.
+                if self._held.get() is not None:
+                    with suppress(NitroError):
+                        self.execute(f"CLOSE {name}", ())
             return
         taken = self._pool.take()
         is_apart = False
@@ -340,9 +349,15 @@ class PostgresDatabase(Database):
 
     async def astream(self, sql: str, parameters: Parameters, *, size: int) -> AsyncIterator[list[Row]]:
         if self._ainside() is not None:
-            everything = await self.afetch_all(sql, parameters)
-            for start in range(0, len(everything), size):
-                yield everything[start : start + size]
+            name = f"nitro_{next(self._cursors)}"
+            await self.aexecute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", parameters)
+            try:
+                while rows := await self.afetch_all(f"FETCH FORWARD {size} FROM {name}", ()):
+                    yield rows
+            finally:
+                if self._async_held.get() is not None:
+                    with suppress(NitroError):
+                        await self.aexecute(f"CLOSE {name}", ())
             return
         pool = self._here()
         taken = pool.take_idle() or await pool.take()
@@ -483,6 +498,7 @@ class PostgresDatabase(Database):
         super().forked()
         self._pool.forked()
         self._loops_lock = threading.Lock()
+        self._cursors = count(1)
         for _, pool in self._loops.values():
             pool.forked()
         self._loops.clear()
