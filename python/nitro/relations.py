@@ -350,7 +350,8 @@ def key_type(target: type[Entity]) -> Any:
     referred = target_of(info.annotation)
     annotation = _bare_key_type(target) if referred is None else key_type(referred)
     constraints = [item for item in info.metadata if not isinstance(item, fields.Stored)]
-    return Annotated.__class_getitem__((annotation, *constraints)) if constraints else annotation  # type: ignore[attr-defined]
+    annotated: Any = Annotated
+    return annotated[(annotation, *constraints)] if constraints else annotation
 
 
 # --- Ref fields of a class --------------------------------------------------------------------------------------
