@@ -54,6 +54,7 @@ _SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.
 _SPEEDY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 # A process that outlives the tests: when the pipe to them ends, it stops the server and removes its directory.
+# The server is no child of it, so that it is gone shows by its file alone, which is looked for again and again.
 _GUARDIAN = """
 import os, shutil, signal, sys, time
 directory, server = sys.argv[1], 0

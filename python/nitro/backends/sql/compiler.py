@@ -145,7 +145,7 @@ class Compiler:
             ".in_memory() reads everything, and filters and sorts here"
         )
 
-    def _compare(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+    def _compare(self, condition: object, operand: Operand, operator: str, value: Any) -> Clause:
         kind = operand.kind
         if kind == "json":
             return self._compare_json(condition, operand, operator, value)
@@ -470,7 +470,7 @@ class Compiler:
 
     # --- JSON values ---
 
-    def _compare_json(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+    def _compare_json(self, condition: object, operand: Operand, operator: str, value: Any) -> Clause:
         if operator != "eq":
             raise self._unsupported(condition, "models and containers have no order in SQL")
         codec = json_codec(operand.annotation)
@@ -483,7 +483,7 @@ class Compiler:
             return sa.func.nitro_json(inner) == self.parameter(canonical_json(text), sa.String())
         return operand.clause == sa.cast(self.parameter(text, sa.String()), postgresql.JSONB())
 
-    def _compare_any(self, condition: Condition, operand: Operand, operator: str, value: Any) -> Clause:
+    def _compare_any(self, condition: object, operand: Operand, operator: str, value: Any) -> Clause:
         if isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value)):
             return self._compare_number(self._typed(operand, "float"), operator, value)
         if isinstance(value, str):

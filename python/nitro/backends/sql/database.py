@@ -128,6 +128,8 @@ class Database(ABC):
 
     #: How statements are compiled; parameters are given by position.
     dialect: Dialect
+    #: Whether many rows go in faster by `copy`.
+    copies = False
 
     def __init__(self, url: URL, configured: Settings) -> None:
         self.url = url
@@ -155,6 +157,14 @@ class Database(ABC):
     @abstractmethod
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         """Writes once for each row of parameters: all of it, or nothing."""
+
+    def copy(self, sql: str, rows: Iterable[Parameters]) -> None:
+        """Writes rows by COPY, where the database `copies`: all of them, or none."""
+        raise NotImplementedError(f"{self.name} has no COPY")
+
+    async def acopy(self, sql: str, rows: Iterable[Parameters]) -> None:
+        """`copy`, for async code."""
+        raise NotImplementedError(f"{self.name} has no COPY")
 
     @abstractmethod
     def stream(self, sql: str, parameters: Parameters, *, size: int) -> Iterator[list[Row]]:

@@ -82,7 +82,6 @@ class Mapping:
             else None
         )
         self.key_encoder = self.encoders[self.key]
-        self.key_place = self.names.index(self.key)
         self.key_columns: list[Any] = [self.table.columns[name] for name in self.keys]
         self.key_column: Any = self.key_columns[0]
         self.single = len(self.keys) == 1
@@ -260,7 +259,7 @@ class Mapping:
     def insert(self, entity: Entity) -> tuple[str, list[Any], bool]:
         """The statement that stores a new entity, its parameters, and whether it gives the key back."""
         row = self.row_of(entity)
-        if self.numbered and row[self.key_place] is None:
+        if self.numbered and row[self.names.index(self.key)] is None:
             by_name = dict(zip(self.insert_names, row, strict=True))
             return self.numbered_sql, [by_name[name] for name in self.numbered_order], True
         return self.insert_sql, row, False
@@ -275,7 +274,7 @@ class Mapping:
             rows = map(self._rows.row, entities, repeat(FIRST if self.versioned else None))
         else:
             rows = map(self.row_of, entities)
-        copied = self.database.dialect.name == "postgresql" and len(entities) >= COPY_FROM
+        copied = self.database.copies and len(entities) >= COPY_FROM
         return (self.copy_sql if copied else self.insert_sql), rows, copied
 
     def number(self, entity: Entity, rows: list[Row]) -> None:

@@ -66,6 +66,8 @@ def _close(held: _Held) -> None:
 class PostgresDatabase(Database):
     """One database of a PostgreSQL server."""
 
+    copies = True
+
     def __init__(self, url: URL, configured: Settings) -> None:
         super().__init__(url, configured)
         self.dialect = quoting(PGDialect_psycopg(paramstyle="format"))

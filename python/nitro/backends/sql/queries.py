@@ -379,7 +379,7 @@ class Statements:
         return value if encode is None else encode(value)
 
     def _compared(self, operand: Operand, operator: str, place: Any, compiler: Compiler) -> Clause:
-        return compiler._compare(None, operand, operator, place)  # type: ignore[arg-type]
+        return compiler._compare(operand.clause, operand, operator, place)
 
     # --- Changing ---
 

@@ -289,7 +289,7 @@ class SQLModelBackend(Repository):
                 sql, rows, copied = mapping.insert_all(members)
                 try:
                     if copied:
-                        mapping.database.copy(sql, rows)  # type: ignore[attr-defined]
+                        mapping.database.copy(sql, rows)
                     else:
                         mapping.database.execute_many(sql, rows)
                 except Refused:
@@ -316,7 +316,7 @@ class SQLModelBackend(Repository):
                 sql, rows, copied = mapping.insert_all(members)
                 try:
                     if copied:
-                        await store.acopy(sql, rows)  # type: ignore[attr-defined]
+                        await store.acopy(sql, rows)
                     else:
                         await store.aexecute_many(sql, rows)
                 except Refused:

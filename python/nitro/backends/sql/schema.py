@@ -74,11 +74,6 @@ def columns_of(entity_class: type[Entity]) -> dict[str, FieldColumn]:
     return {name: column_of(entity_class, name, info) for name, info in entity_class.__pydantic_fields__.items()}
 
 
-def is_versioned(entity_class: type[Entity]) -> bool:
-    """Whether the records of a class have versions."""
-    return VERSION in table_of(entity_class).columns
-
-
 def table_name(entity_class: type[Entity]) -> str:
     """What the table of a class is called."""
     named = getattr(entity_class, "__tablename__", None)

@@ -99,7 +99,7 @@ class SqliteDatabase(Database):
             if held is None:
                 self._pool.give(connection)
 
-    def fetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002
+    def fetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002  (a file is not lost half way)
         held = self._held.get()
         connection = self._pool.take() if held is None else held
         try:
@@ -235,7 +235,7 @@ class SqliteDatabase(Database):
             if held is None:
                 self._pool.give(connection)
 
-    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002
+    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002  (a file is not lost half way)
         return await self._on_connection(self.fetch_all, sql, parameters)
 
     async def aexecute(self, sql: str, parameters: Parameters) -> int:

@@ -40,7 +40,7 @@ UTC = datetime.UTC
 
 INT64 = range(-(2**63), 2**63)
 
-#: The values that `_any` numbers of PostgreSQL's NUMERIC may have: digits before and after the point.
+#: How many digits a NUMERIC of PostgreSQL may have before the point, and after it.
 _NUMERIC_DIGITS = (131072, 16383)
 
 
@@ -263,7 +263,7 @@ class _Coded(TypeDecorator[Any]):
     Each says `cache_ok` itself: SQLAlchemy wants to hear it from the very class, or compiles every statement anew.
     """
 
-    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002  (SQLAlchemy's parameters)
         return self
 
     def codec(self, dialect: str) -> tuple[Codec | None, Codec | None]:
@@ -384,7 +384,7 @@ class EnumValue(_Coded):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(sa.BigInteger() if self.numbers else _text(None))
 
-    def codec(self, dialect: str) -> tuple[Codec | None, Codec | None]:  # noqa: ARG002
+    def codec(self, dialect: str) -> tuple[Codec | None, Codec | None]:  # noqa: ARG002  (the same on each)
         return _value_of, self.members
 
 
@@ -406,7 +406,7 @@ class Json(_Coded):
         jsonb = postgresql.JSONB(none_as_null=True)
         return dialect.type_descriptor(jsonb if dialect.name == "postgresql" else sa.Text())
 
-    def codec(self, dialect: str) -> tuple[Codec | None, Codec | None]:  # noqa: ARG002
+    def codec(self, dialect: str) -> tuple[Codec | None, Codec | None]:  # noqa: ARG002  (the same on each)
         return self.json.encode, self.json.decode
 
     # The drivers of PostgreSQL write and read JSON themselves for SQLAlchemy's connections.
