@@ -23,14 +23,16 @@ class Gauges:
     """How many connections there are.
 
     Attributes:
-        open: All of them.
-        idle: Those that nobody has.
+        open: Those that count towards the size of the pool.
+        idle: Those of them that nobody has.
         waiting: How many wait for one.
+        apart: Those that are read for long, beside the others.
     """
 
     open: int
     idle: int
     waiting: int
+    apart: int
 
 
 class Pool(Generic[C]):
@@ -61,6 +63,7 @@ class Pool(Generic[C]):
         self._idle: list[C] = []
         self._changed = threading.Condition(threading.Lock())
         self._open = 0
+        self._apart = 0
         self._waiting = 0
         self._tasks: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[C | None]]] = deque()
         self._closed = False
@@ -189,15 +192,17 @@ class Pool(Generic[C]):
         """Takes a connection that stays taken for long out of the count: others may wait for none meanwhile."""
         with self._changed:
             self._open -= 1
+            self._apart += 1
             self._changed.notify()
             self._hand_on()
 
-    def take_back(self, connection: C) -> None:
-        """Gives a connection back that was set apart; it is closed where there is no room for it any more."""
+    def take_back(self, connection: C, *, is_usable: bool = True) -> None:
+        """Gives a connection back that was set apart; it is closed where it is of no use, or has no room any more."""
         with self._changed:
-            has_room = self._open < self.size and not self._closed
-            self._open += has_room
-        if has_room:
+            is_kept = is_usable and self._open < self.size and not self._closed
+            self._open += is_kept
+            self._apart -= 1
+        if is_kept:
             self.give(connection)
         else:
             self._close(connection)
@@ -216,7 +221,7 @@ class Pool(Generic[C]):
         """In a child process: leaves the connections to the parent, or keeps those that can be had twice."""
         idle, self._idle = self._idle, []
         (self._idle if keep else OF_THE_PARENT).extend(idle)
-        self._open, self._waiting = len(self._idle), 0
+        self._open, self._apart, self._waiting = len(self._idle), 0, 0
         # Threads that had or awaited them are not here.
         self._tasks.clear()
         self._changed = threading.Condition(threading.Lock())
@@ -224,7 +229,7 @@ class Pool(Generic[C]):
     @property
     def gauges(self) -> Gauges:
         """How many connections there are now."""
-        return Gauges(self._open, len(self._idle), self._waiting + len(self._tasks))
+        return Gauges(self._open, len(self._idle), self._waiting + len(self._tasks), self._apart)
 
     def _open_or_wait(self) -> C | None:
         """A connection that somebody gave back; None where the caller may open one, which is counted already."""
@@ -277,6 +282,7 @@ class AsyncPool(Generic[C]):
         self._idle: list[C] = []
         self._waiters: deque[asyncio.Future[C | None]] = deque()
         self._open = 0
+        self._apart = 0
 
     def take_idle(self) -> C | None:
         """A connection that is there already; None where there is none."""
@@ -326,11 +332,13 @@ class AsyncPool(Generic[C]):
 
     def set_apart(self, connection: C) -> None:  # noqa: ARG002  (they are only counted)
         """Takes a connection that stays taken for long out of the count: others may wait for none meanwhile."""
+        self._apart += 1
         self._free_place()
 
-    def take_back(self, connection: C) -> None:
-        """Gives a connection back that was set apart; it is closed where there is no room for it any more."""
-        if self._open < self.size:
+    def take_back(self, connection: C, *, is_usable: bool = True) -> None:
+        """Gives a connection back that was set apart; it is closed where it is of no use, or has no room any more."""
+        self._apart -= 1
+        if is_usable and self._open < self.size:
             self._open += 1
             self.give(connection)
         else:
@@ -344,13 +352,13 @@ class AsyncPool(Generic[C]):
     def forked(self) -> None:
         """In a child process: leaves the connections to the parent."""
         OF_THE_PARENT.extend(self._idle)
-        self._idle, self._open = [], 0
+        self._idle, self._open, self._apart = [], 0, 0
         self._waiters.clear()
 
     @property
     def gauges(self) -> Gauges:
         """How many connections there are now."""
-        return Gauges(self._open, len(self._idle), len(self._waiters))
+        return Gauges(self._open, len(self._idle), len(self._waiters), self._apart)
 
     def _free_place(self) -> None:
         waiter = self._next_waiter()

@@ -8,6 +8,7 @@ import select
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import astuple
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -432,10 +433,7 @@ class PostgresDatabase(Database):
         # A cancelled task, for one, leaves a statement behind that is still running.
         is_idle = held.connection.pgconn.transaction_status == TransactionStatus.IDLE
         if is_apart:
-            if is_idle:
-                pool.take_back(held)
-            else:
-                _close(held)
+            pool.take_back(held, is_usable=is_idle)
         elif is_idle:
             pool.give(held)
         else:
@@ -486,7 +484,7 @@ class PostgresDatabase(Database):
     @property
     def gauges(self) -> Gauges:
         every = [self._pool.gauges, *(pool.gauges for loop, pool in self._loops.values() if not loop.is_closed())]
-        return Gauges(sum(one.open for one in every), sum(one.idle for one in every), sum(one.waiting for one in every))
+        return Gauges(*(sum(figures) for figures in zip(*map(astuple, every), strict=True)))
 
     def close(self) -> None:
         super().close()
