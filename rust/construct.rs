@@ -1,8 +1,10 @@
 //! New instances from keywords and from dicts.
 
 use std::mem::MaybeUninit;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -204,8 +206,41 @@ fn default<'py>(py: Python<'py>, default: &Default) -> Lane<Object<'py>> {
     }
 }
 
+/// Where ids come from in tests, instead of the clock and random numbers, and whether they do.
+static SOURCE: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+static HAS_SOURCE: AtomicBool = AtomicBool::new(false);
+
+/// Takes the ids of entities from a function that gives texts; from the clock and random numbers again where None.
+pub fn set_id_source(source: Option<Py<PyAny>>) {
+    HAS_SOURCE.store(source.is_some(), Ordering::Relaxed);
+    // What was there is dropped when the lock is free again: that may run Python code.
+    let _before = {
+        let mut held = SOURCE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::replace(&mut *held, source)
+    };
+}
+
+#[cold]
+fn given_identity(py: Python<'_>) -> Lane<Option<Object<'_>>> {
+    let source = {
+        let held = SOURCE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        held.as_ref().map(|source| source.clone_ref(py))
+    };
+    let Some(source) = source else { return Ok(None) };
+    let id = source.bind(py).call0().map_err(|error| raise(py, error))?;
+    if !is_str(id.as_borrowed()) {
+        return Err(raise(py, PyTypeError::new_err(format!("the source of ids has to give a str, gave {id}"))));
+    }
+    Ok(Some(id))
+}
+
 /// A new UUIDv7 as a str.
 pub fn identity(py: Python<'_>) -> Lane<Object<'_>> {
+    if HAS_SOURCE.load(Ordering::Relaxed)
+        && let Some(id) = given_identity(py)?
+    {
+        return Ok(id);
+    }
     let bits = uuid7::next()
         .map_err(|error| raise(py, PyRuntimeError::new_err(format!("no random numbers for an id: {error}"))))?;
     ascii(py, &crate::json::uuid_text(bits))

@@ -111,6 +111,25 @@ mod core_module {
         crate::construct::identity(py).map_err(|_| PyErr::fetch(py))
     }
 
+    /// Takes the ids of entities from a function that gives texts, for tests; from the clock and random numbers where None.
+    #[pyfunction]
+    #[pyo3(signature = (source))]
+    fn set_id_source(source: Option<Py<PyAny>>) {
+        crate::construct::set_id_source(source);
+    }
+
+    /// A unit of work begins: until it ends, `get` takes no shortcut past the verbs.
+    #[pyfunction]
+    fn hold_shortcuts() {
+        crate::plan::hold_shortcuts();
+    }
+
+    /// A unit of work ends.
+    #[pyfunction]
+    fn release_shortcuts() {
+        crate::plan::release_shortcuts();
+    }
+
     /// To be called in a child process after a fork, so that it makes other ids than its parent.
     #[pyfunction]
     fn forked() {

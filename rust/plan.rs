@@ -2,7 +2,7 @@
 //! (see `nitro/_plan.py`), when pydantic has completed the class; a call inspects no annotations.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
@@ -432,6 +432,19 @@ pub fn forget_shortcuts() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
 }
 
+/// How many units of work there are: those must see every entity that is handed out, so nobody takes a shortcut.
+static UNITS: AtomicUsize = AtomicUsize::new(0);
+
+/// A unit of work begins: no shortcut is taken until it ends.
+pub fn hold_shortcuts() {
+    UNITS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A unit of work ends.
+pub fn release_shortcuts() {
+    UNITS.fetch_sub(1, Ordering::Relaxed);
+}
+
 impl Shortcut {
     fn new() -> Self {
         Self { table: AtomicPtr::new(std::ptr::null_mut()), epoch: AtomicU64::new(0) }
@@ -444,7 +457,7 @@ impl Shortcut {
 
     #[inline]
     pub fn get(&self) -> Option<*mut ffi::PyObject> {
-        (self.epoch.load(Ordering::Relaxed) == EPOCH.load(Ordering::Relaxed))
+        (self.epoch.load(Ordering::Relaxed) == EPOCH.load(Ordering::Relaxed) && UNITS.load(Ordering::Relaxed) == 0)
             .then(|| self.table.load(Ordering::Relaxed))
     }
 }

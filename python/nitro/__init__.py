@@ -22,7 +22,9 @@ from .errors import (
     SchemaMismatch,
     StaleEntityError,
     UniqueViolation,
+    UnitOfWorkError,
     UnknownFieldError,
+    UnsavedChangesWarning,
     UnstorableValue,
     UnsupportedQuery,
     WriteConflict,
@@ -36,6 +38,7 @@ from .repository import Capabilities, Repository
 
 if TYPE_CHECKING:
     from .backends.sql import SQLEntity, SQLModelBackend, acreate_all, create_all
+    from .work import UnitOfWork
 
 __version__ = "0.1.0"
 
@@ -67,7 +70,10 @@ __all__ = [
     "Settings",
     "StaleEntityError",
     "UniqueViolation",
+    "UnitOfWork",
+    "UnitOfWorkError",
     "UnknownFieldError",
+    "UnsavedChangesWarning",
     "UnstorableValue",
     "UnsupportedQuery",
     "ValueObject",
@@ -89,6 +95,7 @@ __all__ = [
 _LAZY = {
     "SQLEntity": ".backends.sql",
     "SQLModelBackend": ".backends.sql",
+    "UnitOfWork": ".work",
     "acreate_all": ".backends.sql",
     "create_all": ".backends.sql",
 }

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import _core
+from ._ambient import acting
 from .errors import EntityNotFound, ReferencedError, StaleEntityError, UnknownFieldError
 from .expressions import field_of
 from .relations import Many, RefField, Rows, first_in_line, forget, home, is_live, keep, key_of, referrers, where
@@ -39,7 +40,7 @@ def run(steps: _Steps[R]) -> R:
                 repository, method, arguments = steps.send(answer)
             except StopIteration as done:
                 return done.value
-            answer = getattr(repository, method)(*arguments)
+            answer = getattr(acting(repository), method)(*arguments)
             if method == "transaction":
                 transactions.enter_context(answer)
 
@@ -53,7 +54,7 @@ async def arun(steps: _Steps[R]) -> R:
                 repository, method, arguments = steps.send(answer)
             except StopIteration as done:
                 return done.value
-            answer = getattr(repository, f"a{method}")(*arguments)
+            answer = getattr(acting(repository), f"a{method}")(*arguments)
             if method == "transaction":
                 await transactions.enter_async_context(answer)
             else:

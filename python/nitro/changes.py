@@ -107,3 +107,22 @@ def renew(entity: Entity, fresh: Entity) -> None:
     for slot in ("__dict__", "__pydantic_fields_set__"):
         object.__setattr__(entity, slot, getattr(fresh, slot))
     loaded(entity, _core.version(fresh))
+
+
+def restore(entity: Entity, version: int, originals: dict[str, Any]) -> None:
+    """Tells the entity that what a store has written of it is not kept: it knows again what it knew before.
+
+    Values stay as they are, and count as changes again.
+
+    Args:
+        version: The version that it had; 0 where it was not stored.
+        originals: What `originals` gave before it was written.
+    """
+    before = {**_core.originals(entity), **originals}
+    _core.accept_changes(entity, 0)
+    _core.set_originals(entity, version, before)
+
+
+def originals(entity: Entity) -> dict[str, Any]:
+    """{field: value when made, loaded or last saved} of the fields that changed: what `restore` is given."""
+    return _core.originals(entity)

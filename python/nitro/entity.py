@@ -16,11 +16,12 @@ from pydantic.fields import FieldInfo, PrivateAttr
 from pydantic_core import core_schema
 
 from . import _core, _plan, _related, changes, fields, relations
+from ._ambient import acting
 from .errors import ConfigurationError, EntityNotFound, UnknownFieldError
 from .expressions import Index
 from .model import Model, ModelMeta
 from .query import Query
-from .repository import Ttl, repository_of
+from .repository import Repository, Ttl, repository_of
 
 _E = TypeVar("_E", bound="Entity")
 
@@ -298,7 +299,7 @@ class Entity(Model, metaclass=EntityMeta):
     @_class_verb
     def get_many(cls, keys: Iterable[Any]) -> list[Self]:
         """The entities with these keys, in the keys' order; keys that nobody has are passed over."""
-        return repository_of(cls).get_many(cls, _keys(cls, keys))
+        return _store_of(cls).get_many(cls, _keys(cls, keys))
 
     @classmethod
     def all(cls) -> list[Self]:
@@ -343,7 +344,7 @@ class Entity(Model, metaclass=EntityMeta):
                 store none of those that are new; other backends stop at the first that is refused.
         """
         listed = _all_of(cls, entities)
-        repository_of(cls).save_all(listed, ttl=ttl)
+        _store_of(cls).save_all(listed, ttl=ttl)
         return listed
 
     # Verbs on the instance.
@@ -360,7 +361,7 @@ class Entity(Model, metaclass=EntityMeta):
             UniqueViolation: If another entity has the same key, or the same value in a unique field.
             pydantic.ValidationError: If a container was edited in place into something invalid.
         """
-        repository_of(type(self)).save(self, ttl=ttl)
+        _store_of(type(self)).save(self, ttl=ttl)
         return self
 
     @_verb
@@ -382,7 +383,7 @@ class Entity(Model, metaclass=EntityMeta):
             >>> Order(id="1", customer_name="Bob").upsert().customer_name, Order.get("1").customer_name
             ('Bob', 'Bob')
         """
-        repository_of(type(self)).upsert(self, ttl=ttl)
+        _store_of(type(self)).upsert(self, ttl=ttl)
         return self
 
     def delete(self) -> None:
@@ -397,7 +398,7 @@ class Entity(Model, metaclass=EntityMeta):
         if (cls.__nitro_referrers__ or relations.incomplete) and relations.is_referred_to(cls):
             _related.run(_related.deletion(self))
         else:
-            repository_of(cls).delete(self)
+            _store_of(cls).delete(self)
 
     @_verb
     def refresh(self) -> Self:
@@ -407,7 +408,7 @@ class Entity(Model, metaclass=EntityMeta):
         Raises:
             EntityNotFound: If it is not stored.
         """
-        repository_of(type(self)).refresh(self)
+        _store_of(type(self)).refresh(self)
         relations.forget(self)
         return self
 
@@ -429,13 +430,13 @@ class Entity(Model, metaclass=EntityMeta):
     async def aget_or_none(cls, key: Any) -> Self | None:
         """`get_or_none`, for async code."""
         for converted in _keys(cls, (key,)):
-            return await repository_of(cls).aget(cls, converted)
+            return await _store_of(cls).aget(cls, converted)
         return None
 
     @_class_verb
     async def aget_many(cls, keys: Iterable[Any]) -> list[Self]:
         """`get_many`, for async code."""
-        return await repository_of(cls).aget_many(cls, _keys(cls, keys))
+        return await _store_of(cls).aget_many(cls, _keys(cls, keys))
 
     @classmethod
     async def aall(cls) -> list[Self]:
@@ -453,20 +454,20 @@ class Entity(Model, metaclass=EntityMeta):
     async def asave_all(cls, entities: Iterable[Self], *, ttl: Ttl = ...) -> list[Self]:
         """`save_all`, for async code."""
         listed = _all_of(cls, entities)
-        await repository_of(cls).asave_all(listed, ttl=ttl)
+        await _store_of(cls).asave_all(listed, ttl=ttl)
         return listed
 
     async def asave(self, *, ttl: Ttl = ...) -> Self:
         """`save`, for async code."""
         if type(self).save is not Entity.save:
             return self.save(ttl=ttl) if ttl is not ... else self.save()
-        await repository_of(type(self)).asave(self, ttl=ttl)
+        await _store_of(type(self)).asave(self, ttl=ttl)
         return self
 
     @_verb
     async def aupsert(self, *, ttl: Ttl = ...) -> Self:
         """`upsert`, for async code."""
-        await repository_of(type(self)).aupsert(self, ttl=ttl)
+        await _store_of(type(self)).aupsert(self, ttl=ttl)
         return self
 
     async def adelete(self) -> None:
@@ -477,12 +478,12 @@ class Entity(Model, metaclass=EntityMeta):
         elif (cls.__nitro_referrers__ or relations.incomplete) and relations.is_referred_to(cls):
             await _related.arun(_related.deletion(self))
         else:
-            await repository_of(cls).adelete(self)
+            await _store_of(cls).adelete(self)
 
     @_verb
     async def arefresh(self) -> Self:
         """`refresh`, for async code."""
-        await repository_of(type(self)).arefresh(self)
+        await _store_of(type(self)).arefresh(self)
         relations.forget(self)
         return self
 
@@ -621,6 +622,11 @@ def _adapter(key_type: Any) -> TypeAdapter[Any]:
     return TypeAdapter(key_type)
 
 
+def _store_of(entity_class: type[Entity]) -> Repository:
+    """What the verbs of a class talk to."""
+    return acting(repository_of(entity_class))
+
+
 def _find(entity_class: type[_E], key: Any) -> _E | None:
     try:
         converted = to_key(entity_class, key)
@@ -628,7 +634,7 @@ def _find(entity_class: type[_E], key: Any) -> _E | None:
         # It is no value of the key's type, so no entity can have it.
         return None
     repository = repository_of(entity_class)
-    found = repository.get(entity_class, converted)
+    found = acting(repository).get(entity_class, converted)
     if found is not None:
         repository._remember(entity_class)
     return found

@@ -13,10 +13,13 @@
     ├── ReferencedError         others refer to what is deleted
     ├── StaleEntityError        the stored version has moved on
     ├── UniqueViolation         another entity has this value
+    ├── UnitOfWorkError         a unit of work is not used as it can be
     ├── UnknownFieldError       no field has this name            (AttributeError)
     ├── UnstorableValue         the store cannot hold this value  (ValueError)
     ├── UnsupportedQuery        the backend cannot do this
     └── WriteConflict           two transactions were in each other's way
+
+``UnsavedChangesWarning`` is a warning.
 
 Data of the wrong type or outside its constraints is pydantic's ``ValidationError``.
 """
@@ -177,6 +180,14 @@ class UniqueViolation(NitroError):
             f"{whose} {entity_class.__name__} with {field}={value!r} is stored: "
             "change that one, or give this one another value"
         )
+
+
+class UnitOfWorkError(NitroError):
+    """A unit of work is used in a way that it cannot be: by two tasks, after its end, with two databases."""
+
+
+class UnsavedChangesWarning(UserWarning):
+    """An entity was changed in a unit of work, and nobody has saved it: the change is not stored."""
 
 
 class UnknownFieldError(NitroError, AttributeError):

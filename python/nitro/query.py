@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from . import _core, _related, expressions, relations
+from ._ambient import acting
 from ._core import FieldRef, QueryCore
 from .errors import EntityNotFound, NitroError
 
@@ -83,6 +84,10 @@ class Query(QueryCore, Generic[E]):
         def offset(self, count: int, /) -> Self: ...
         def in_memory(self) -> Self: ...
 
+    @property
+    def _store(self) -> Repository:
+        return acting(self._repository)
+
     def with_(self, /, *relations_: Any) -> Query[E]:
         """The same query, which also loads what the entities refer to: one question for each class, however many
         entities there are. `order.customer.get()` and `order.lines` read nothing then.
@@ -108,10 +113,10 @@ class Query(QueryCore, Generic[E]):
 
     def all(self) -> list[E]:
         """Every match."""
-        return self._repository.select(self)
+        return self._store.select(self)
 
     def __iter__(self) -> Iterator[E]:
-        return iter(self._repository.stream(self))
+        return iter(self._store.stream(self))
 
     def first(self) -> E | None:
         """The first match; None when there is none."""
@@ -137,7 +142,7 @@ class Query(QueryCore, Generic[E]):
 
     def count(self) -> int:
         """How many match."""
-        return self._repository.count(self)
+        return self._store.count(self)
 
     def exists(self) -> bool:
         """Whether any matches."""
@@ -159,11 +164,11 @@ class Query(QueryCore, Generic[E]):
         """
         if limit < 1:
             raise ValueError(f"limit takes a number from 1 on, got {limit}")
-        return self._repository.page(self, limit, after, total)
+        return self._store.page(self, limit, after, total)
 
     def explain(self) -> str:
         """How the backend would answer, for people: which indexes it uses, and what it filters and sorts itself."""
-        return self._repository.explain(self)
+        return self._store.explain(self)
 
     def among(self, entities: Iterable[E]) -> list[E]:
         """What the query finds among these entities, whatever is stored: filtered, ordered and cut in Python.
@@ -188,7 +193,7 @@ class Query(QueryCore, Generic[E]):
         """
         if relations.is_referred_to(self._class):
             return _related.run(_related.deletion_of_query(self))
-        return self._repository.delete_all(self)
+        return self._store.delete_all(self)
 
     def update(self, /, **values: Any) -> int:
         """Gives every match new values, validated, and tells how many there were.
@@ -198,25 +203,25 @@ class Query(QueryCore, Generic[E]):
             pydantic.ValidationError: If a value is not valid.
         """
         expressions.changes_of(self._class, values)
-        return self._repository.update_all(self, values)
+        return self._store.update_all(self, values)
 
     # --- Summing up ---
 
     def sum(self, field: Any) -> Any:
         """The sum of a field; 0 of nothing. None is passed over, here and below."""
-        return self._repository.aggregate(self, "sum", self._field(field))
+        return self._store.aggregate(self, "sum", self._field(field))
 
     def avg(self, field: Any) -> Any:
         """The mean of a field; None of nothing."""
-        return self._repository.aggregate(self, "avg", self._field(field))
+        return self._store.aggregate(self, "avg", self._field(field))
 
     def min(self, field: Any) -> Any:
         """The least value of a field; None of nothing."""
-        return self._repository.aggregate(self, "min", self._field(field))
+        return self._store.aggregate(self, "min", self._field(field))
 
     def max(self, field: Any) -> Any:
         """The greatest value of a field; None of nothing."""
-        return self._repository.aggregate(self, "max", self._field(field))
+        return self._store.aggregate(self, "max", self._field(field))
 
     def group_by(self, *fields: Any) -> Grouped:
         """The matches by the values of some fields, to be counted or summed up.
@@ -233,11 +238,15 @@ class Query(QueryCore, Generic[E]):
 
     async def aall(self) -> list[E]:
         """`all`, for async code."""
-        return await self._repository.aselect(self)
+        return await self._store.aselect(self)
 
     async def __aiter__(self) -> AsyncIterator[E]:
-        async for entity in self._repository.astream(self):
+        async for entity in self._store.astream(self):
             yield entity
+
+    def __await__(self) -> Generator[Any, Any, list[E]]:
+        """`await query` is `await query.aall()`."""
+        return self.aall().__await__()
 
     async def afirst(self) -> E | None:
         """`first`, for async code."""
@@ -254,7 +263,7 @@ class Query(QueryCore, Generic[E]):
 
     async def acount(self) -> int:
         """`count`, for async code."""
-        return await self._repository.acount(self)
+        return await self._store.acount(self)
 
     async def aexists(self) -> bool:
         """`exists`, for async code."""
@@ -264,34 +273,34 @@ class Query(QueryCore, Generic[E]):
         """`page`, for async code."""
         if limit < 1:
             raise ValueError(f"limit takes a number from 1 on, got {limit}")
-        return await self._repository.apage(self, limit, after, total)
+        return await self._store.apage(self, limit, after, total)
 
     async def adelete(self) -> int:
         """`delete`, for async code."""
         if relations.is_referred_to(self._class):
             return await _related.arun(_related.deletion_of_query(self))
-        return await self._repository.adelete_all(self)
+        return await self._store.adelete_all(self)
 
     async def aupdate(self, /, **values: Any) -> int:
         """`update`, for async code."""
         expressions.changes_of(self._class, values)
-        return await self._repository.aupdate_all(self, values)
+        return await self._store.aupdate_all(self, values)
 
     async def asum(self, field: Any) -> Any:
         """`sum`, for async code."""
-        return await self._repository.aaggregate(self, "sum", self._field(field))
+        return await self._store.aaggregate(self, "sum", self._field(field))
 
     async def aavg(self, field: Any) -> Any:
         """`avg`, for async code."""
-        return await self._repository.aaggregate(self, "avg", self._field(field))
+        return await self._store.aaggregate(self, "avg", self._field(field))
 
     async def amin(self, field: Any) -> Any:
         """`min`, for async code."""
-        return await self._repository.aaggregate(self, "min", self._field(field))
+        return await self._store.aaggregate(self, "min", self._field(field))
 
     async def amax(self, field: Any) -> Any:
         """`max`, for async code."""
-        return await self._repository.aaggregate(self, "max", self._field(field))
+        return await self._store.aaggregate(self, "max", self._field(field))
 
     # --- Within ---
 
@@ -468,8 +477,8 @@ class Grouped:
 
     def _aggregate(self, function: str, field: Any) -> dict[Any, Any]:
         of = None if field is None else self.query._field(field)
-        return self.query._repository.aggregate(self.query, function, of, self.fields)
+        return self.query._store.aggregate(self.query, function, of, self.fields)
 
     async def _aaggregate(self, function: str, field: Any) -> dict[Any, Any]:
         of = None if field is None else self.query._field(field)
-        return await self.query._repository.aaggregate(self.query, function, of, self.fields)
+        return await self.query._store.aaggregate(self.query, function, of, self.fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import EllipsisType
@@ -48,8 +48,10 @@ class Capabilities:
     paths: bool = False
     #: Has `locked`.
     locks: bool = False
-    #: Changes in a unit of work are kept together or not at all.
+    #: Changes in a unit of work are kept together or not at all, and nobody sees a part of them.
     transactions: bool = False
+    #: What was written can be taken back: has `taking_back`.
+    undo: bool = False
 
 
 class Repository(ABC):
@@ -274,6 +276,15 @@ class Repository(ABC):
     def transaction(self) -> AbstractContextManager[None]:
         """What is changed inside is kept together or not at all, where the backend declares `transactions`."""
         return nullcontext()
+
+    @property
+    def transaction_scope(self) -> object:
+        """What a transaction spans: repositories that have one in common share their transactions."""
+        return self
+
+    def taking_back(self, entity: Entity) -> Callable[[], None]:  # noqa: ARG002  (what others do)
+        """A function that takes back whatever is written of the entity from now on: see `Capabilities.undo`."""
+        raise UnsupportedQuery(f"{type(self).__name__} cannot take back what it has written")
 
     def _remember(self, entity_class: type[Entity]) -> None:  # noqa: B027  (most have no quicker way)
         """Called when entities of a class are looked up that lives here: a chance to be quicker the next time."""

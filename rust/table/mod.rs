@@ -306,6 +306,33 @@ impl MemoryTable {
         Ok(inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize].version))
     }
 
+    /// When the record with this key expires, in seconds of the clock; None for never, or where there is none.
+    fn expires_at(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+        let Some(record) = self.entities.bind(key.py()).get_item(key)? else { return Ok(None) };
+        let inner = self.lock();
+        let row = inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize].serial);
+        Ok(row.and_then(|serial| inner.deadlines.get(&serial).copied()))
+    }
+
+    /// Takes back what was stored under a key, whatever its version is. Nothing happens where there is nothing.
+    fn take_back(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        match self.entities.bind(key.py()).get_item(key)? {
+            Some(record) => self.drop_record(&record),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts back a record with the values that it had, as the version that it was, over whatever has its key now.
+    #[pyo3(signature = (record, version, expires_at))]
+    fn put_back<'py>(
+        slf: &Bound<'py, Self>,
+        record: &Object<'py>,
+        version: u64,
+        expires_at: Option<f64>,
+    ) -> PyResult<()> {
+        slf.get().restore(slf, record, version, expires_at)
+    }
+
     /// What a query finds, in its order. `limit` is a further limit; `after` is a cursor.
     #[pyo3(signature = (query, limit = None, after = None))]
     fn select<'py>(

@@ -155,14 +155,19 @@ impl Inner {
     }
 
     pub(super) fn add(&mut self, entity: *mut ffi::PyObject, keys: &Keys) -> Result<u32, Clash> {
-        if let Some(clash) = self.clash(keys, None) {
-            return Err(clash);
+        match self.clash(keys, None) {
+            Some(clash) => Err(clash),
+            None => Ok(self.add_unchecked(entity, keys)),
         }
+    }
+
+    /// `add`, where no key is anybody's that has to be unique.
+    pub(super) fn add_unchecked(&mut self, entity: *mut ffi::PyObject, keys: &Keys) -> u32 {
         let row = self.add_row(entity);
         for (number, index) in self.indexes.iter_mut().enumerate() {
             index.map.insert(keys.get(number), row);
         }
-        Ok(row)
+        row
     }
 
     pub(super) fn add_row(&mut self, entity: *mut ffi::PyObject) -> u32 {

@@ -365,6 +365,52 @@ impl MemoryTable {
         Ok(())
     }
 
+    /// Stores a record as it was at a version before, over whatever is stored under its key now.
+    pub(super) fn restore<'py>(
+        &self,
+        slf: &Bound<'py, Self>,
+        record: &Object<'py>,
+        version: u64,
+        expires_at: Option<f64>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let fail = |_| PyErr::fetch(py);
+        let plan = self.plan(py)?;
+        let plan = plan.get();
+        let entities = self.entities.bind(py);
+        let key = self.key_of(record, plan)?;
+        if let Some(stored) = entities.get_item(&key)?
+            && !stored.is(record)
+        {
+            self.drop_record(&stored)?;
+        }
+        let (_, keys) = self.keys_at_once(|_| true, record.as_borrowed(), plan).map_err(fail)?;
+        let done = {
+            let mut inner = self.lock();
+            let row = inner.row_of(record.as_ptr());
+            match inner.clash(&keys, row) {
+                Some(clash) => Err(self.describe(&inner, clash)),
+                None => {
+                    let row = match row {
+                        Some(row) => {
+                            inner.follow(row, &keys, |_| true);
+                            row
+                        }
+                        None => inner.add_unchecked(record.as_ptr(), &keys),
+                    };
+                    inner.rows[row as usize].version = version;
+                    self.give_deadline(&mut inner, row, Some(expires_at));
+                    Ok(())
+                }
+            }
+        };
+        if let Err(clash) = done {
+            return Err(self.violation(py, record.as_borrowed(), plan, clash, &[])?);
+        }
+        entities.set_item(&key, record)?;
+        track::become_record(record.as_borrowed(), plan, version, self.live.then(|| slf.clone().into_any())).map_err(fail)
+    }
+
     /// The key that an entity has now.
     pub(super) fn key_of<'py>(&self, entity: &Object<'py>, plan: &Plan) -> PyResult<Object<'py>> {
         let py = entity.py();

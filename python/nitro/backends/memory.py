@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from .. import _core
+from .. import _core, changes
 from ..entity import Entity, indexes_of, validate_changes
 from ..errors import ConfigurationError, EntityNotFound
 from ..query import Page, Query, cursor_bytes, cursor_text
@@ -39,7 +39,7 @@ class MemoryRepo(Repository):
 
     def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self.capabilities = Capabilities(
-            live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True
+            live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True, undo=True
         )
         self._isolated = isolated
         self._clock = clock
@@ -123,6 +123,29 @@ class MemoryRepo(Repository):
 
     def delete(self, entity: Entity) -> None:
         self._read(type(entity)).delete(entity)
+
+    def taking_back(self, entity: Entity) -> Callable[[], None]:
+        """A function that puts back the record of the entity as it is now, and lets the entity know."""
+        cls = type(entity)
+        table, version, before = self._table(cls), _core.version(entity), _core.originals(entity)
+        key = _core.original(entity, cls.__nitro_key__)
+        record = table.get(key) if version else None
+        stored, expires = table.version(key), table.expires_at(key)
+
+        def take_back() -> None:
+            written = _core.original(entity, cls.__nitro_key__)
+            originals = {**_core.originals(entity), **before}
+            if record is None or written != key:
+                table.take_back(written)
+            changes.restore(entity, version, originals)
+            if record is None:
+                return
+            if record is entity:
+                _core.revert_changes(entity)
+            assert stored is not None, "what is stored has a version"
+            table.put_back(record, stored, expires)
+
+        return take_back
 
     def refresh(self, entity: Entity) -> None:
         key = _core.original(entity, type(entity).__nitro_key__)

@@ -526,6 +526,10 @@ class SQLModelBackend(Repository):
 
     # --- Transactions, locks, and tests ---
 
+    @property
+    def transaction_scope(self) -> Database:
+        return self.database
+
     def transaction(self) -> AbstractContextManager[None]:
         return self.database.transaction()
 
@@ -627,16 +631,9 @@ def _accepted(store: Database, entity: Entity, version: int) -> None:
     """Tells an entity what has been written of it; that is taken back when the transaction is not kept."""
     undo = store.undo
     if undo is not None:
-        undo.append(partial(_restored, entity, _core.version(entity), _core.originals(entity)))
+        undo.append(partial(changes.restore, entity, _core.version(entity), _core.originals(entity)))
     _core.accept_changes(entity, version)
     _followed(entity)
-
-
-def _restored(entity: Entity, version: int, originals: dict[str, Any]) -> None:
-    """Lets an entity know what it knew before it was written; values that were assigned since stay."""
-    before = {**_core.originals(entity), **originals}
-    _core.accept_changes(entity, 0)
-    _core.set_originals(entity, version, before)
 
 
 def _followed(entity: Entity) -> None:

@@ -1,0 +1,208 @@
+"""Units of work: what is changed inside of one is kept together, or not at all.
+
+`UnitOfWork` is what programs write. Behind it there is one `Unit` for all that are nested in one another: it holds the
+transaction, the entities that it has met, and what is to be done after the commit. The verbs of entities know nothing of
+it: while a unit is going on, a `Joined` stands in for each repository that they talk to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextvars import Token
+from functools import wraps
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from .. import _core
+from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
+from .handles import AsyncEntities, AsyncWork, Entities, Work
+from .joined import check_isolation
+from .unit import Unit, ambient, current
+
+__all__ = ["AsyncEntities", "AsyncWork", "Attempt", "Entities", "Unit", "UnitOfWork", "Work", "attempts", "current"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Seconds: about how long the first repetition waits; each further one twice as long.
+_PAUSE = 0.002
+
+_CONFLICTS = (StaleEntityError, WriteConflict)
+
+
+class UnitOfWork:
+    """What is changed inside is kept together, or not at all.
+
+    It is kept at the end, or by `commit()`. When an exception leaves it, or by `rollback()`, it is taken back: the
+    transaction of the database, what the memory store was told, and the values of the entities. One unit inside of
+    another is part of it: the outermost decides. It is kept together within one SQL database; other backends follow
+    after the commit, and a second database with transactions is refused.
+
+    Inside, there is one object for each record that is loaded. The signals of `nitro.events` that tell of stored
+    entities are sent after the commit.
+
+    It belongs to the task, or thread, that has entered it.
+
+    Args:
+        retries: How often a function that is decorated with it runs anew when others were quicker, that is, on
+            StaleEntityError and WriteConflict. Not for `with`, which cannot run its block anew.
+        isolation: "read committed", "repeatable read" or "serializable"; None takes what the database does by itself.
+
+    Raises:
+        UnitOfWorkError: If it is used by another task, or `with` is to retry.
+
+    Example:
+        >>> with nitro.UnitOfWork() as uow:
+        ...     order = uow.orders.save(Order(customer_name="Ann"))
+        >>> Order.get(order.id).customer_name
+        'Ann'
+    """
+
+    __slots__ = ("_isolation", "_retries", "_token", "_work")
+
+    def __init__(self, *, retries: int = 0, isolation: str | None = None) -> None:
+        if retries < 0:
+            raise ValueError(f"retries takes a number from 0 on, got {retries}")
+        self._retries, self._isolation = retries, isolation
+        self._token: Token[Unit | None] | None = None
+        self._work: Work | AsyncWork | None = None
+
+    def _enter(self, *, is_async: bool) -> Unit | None:
+        """Begins it; gives the unit that it is part of, where there is one."""
+        if self._work is not None:
+            raise UnitOfWorkError("this UnitOfWork is going on already: make another for what is inside of it")
+        if self._retries:
+            raise UnitOfWorkError(
+                "a block cannot be run anew: use @UnitOfWork(retries=...) on a function, or @command(retry=...)"
+            )
+        outer = current()
+        if outer is not None:
+            check_isolation(outer, self._isolation)
+            return outer
+        self._token = ambient.set(Unit(is_async=is_async, isolation=self._isolation))
+        _core.hold_shortcuts()
+        return None
+
+    def _end(self, unit: Unit) -> None:
+        unit.is_open = False
+        _core.release_shortcuts()
+        token, self._token = self._token, None
+        if token is not None:
+            ambient.reset(token)
+
+    def __enter__(self) -> Work:
+        outer = self._enter(is_async=False)
+        unit = outer or ambient.get()
+        assert unit is not None, "it has begun"
+        self._work = Work(unit, is_inner=outer is not None)
+        return self._work
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        work, self._work = self._work, None
+        assert work is not None, "it was entered"
+        unit = work._unit
+        if work._is_inner:
+            if error is not None:
+                unit.fail_inside()
+            return
+        unit.check_owner()
+        try:
+            if error is not None:
+                unit.rollback(error)
+            else:
+                try:
+                    unit.commit()
+                finally:
+                    unit.warn_of_unsaved()
+        finally:
+            self._end(unit)
+
+    async def __aenter__(self) -> AsyncWork:
+        outer = self._enter(is_async=True)
+        unit = outer or ambient.get()
+        assert unit is not None, "it has begun"
+        self._work = AsyncWork(unit, is_inner=outer is not None)
+        return self._work
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        work, self._work = self._work, None
+        assert work is not None, "it was entered"
+        unit = work._unit
+        if work._is_inner:
+            if error is not None:
+                unit.fail_inside()
+            return
+        unit.check_owner()
+        try:
+            if error is not None:
+                await unit.arollback(error)
+            else:
+                try:
+                    await unit.acommit()
+                finally:
+                    unit.warn_of_unsaved()
+        finally:
+            self._end(unit)
+
+    def __call__(self, function: F) -> F:
+        """Runs each call of a function in a unit of work, anew where others were quicker; coroutine functions too."""
+        retries, isolation = self._retries, self._isolation
+
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def arun(*arguments: Any, **keywords: Any) -> Any:
+                for attempt in attempts(retries):
+                    with attempt:
+                        async with UnitOfWork(isolation=isolation):
+                            return await function(*arguments, **keywords)
+                    await asyncio.sleep(attempt.pause)
+                raise AssertionError("unreachable: the last attempt returns or raises")
+
+            return arun  # type: ignore[return-value]
+
+        @wraps(function)
+        def run(*arguments: Any, **keywords: Any) -> Any:
+            for attempt in attempts(retries):
+                with attempt, UnitOfWork(isolation=isolation):
+                    return function(*arguments, **keywords)
+                time.sleep(attempt.pause)
+            raise AssertionError("unreachable: the last attempt returns or raises")
+
+        return run  # type: ignore[return-value]
+
+
+class Attempt:
+    """One run of what is repeated when others were quicker: their errors end here, but for the last run.
+
+    Attributes:
+        pause: Seconds to wait before the next one.
+    """
+
+    __slots__ = ("_is_last", "pause")
+
+    def __init__(self, number: int, *, is_last: bool) -> None:
+        self._is_last = is_last
+        # Those who were in each other's way do not meet again at once.
+        self.pause = _PAUSE * 2**number * random.random()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> bool:
+        return isinstance(error, _CONFLICTS) and not self._is_last
+
+
+def attempts(retries: int) -> Iterator[Attempt]:
+    """The runs of what may be repeated `retries` times; inside of a unit of work just one, as only the whole of it
+    could run anew."""
+    count = 0 if current() is not None else retries
+    for number in range(count + 1):
+        yield Attempt(number, is_last=number == count)

@@ -1,0 +1,328 @@
+"""What stands in for repositories inside of a unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .. import _core, events
+from .._ambient import set_stand_in
+from ..entity import Entity, identity, original_identity, validate_changes
+from ..errors import EntityNotFound, UnitOfWorkError
+from ..query import Page, Query
+from ..repository import Repository, Ttl
+from .unit import Unit, ambient
+
+if TYPE_CHECKING:
+    from blinker import Signal
+
+    from .._core import FieldRef
+
+E = TypeVar("E", bound=Entity)
+
+
+class Joined(Repository):
+    """What stands in for a repository inside of a unit of work."""
+
+    def __init__(self, unit: Unit, repository: Repository) -> None:
+        self._unit, self._repository = unit, repository
+        self.capabilities = able = repository.capabilities
+        self._has_transactions = able.transactions
+        self._has_undo = able.undo and not able.transactions
+        self._is_later = not able.undo and not able.transactions
+
+    # --- Reading ---
+
+    def get(self, entity_class: type[E], key: Any) -> E | None:
+        known = self._unit.entities.get((entity_class, key))
+        if known is not None:
+            return known  # type: ignore[return-value]  (of this class)
+        found = self._repository.get(entity_class, key)
+        return None if found is None else self._found(found)
+
+    def _found(self, entity: E) -> E | None:
+        return None if self._is_later and self._unit.is_deleted(entity) else self._unit.known(entity)
+
+    def _all_found(self, entities: Iterable[E]) -> list[E]:
+        found = map(self._found, entities)
+        return [entity for entity in found if entity is not None]
+
+    def get_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        return self._all_found(self._repository.get_many(entity_class, keys))
+
+    def select(self, query: Query[E]) -> list[E]:
+        return self._all_found(self._repository.select(query))
+
+    def stream(self, query: Query[E]) -> Iterator[E]:
+        # There may be more of them than can be kept.
+        known = self._unit.entities
+        for entity in self._repository.stream(query):
+            yield known.get((type(entity), identity(entity)), entity)  # type: ignore[misc]  (of this class)
+
+    def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        page = self._repository.page(query, limit, after, total)
+        return Page(self._all_found(page.items), page.next_cursor, page.total)
+
+    def count(self, query: Query[Any]) -> int:
+        return self._repository.count(query)
+
+    def aggregate(
+        self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
+    ) -> Any:
+        return self._repository.aggregate(query, function, field, group_by)
+
+    def explain(self, query: Query[Any]) -> str:
+        return self._repository.explain(query)
+
+    @contextmanager
+    def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
+        if self._has_transactions:
+            self._unit.join(self._repository)
+        with self._repository.locked(entity_class, key) as entity:
+            yield self._unit.newest(entity)
+
+    # --- Writing ---
+
+    def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        if self._has_transactions:
+            self._unit.join(self._repository)
+        announced = self._before(entity)
+        if self._is_later:
+            self._save_later("save", entity, ttl)
+        else:
+            self._repository.save(entity, ttl=ttl)
+        self._after(entity, announced)
+
+    def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        if self._has_transactions:
+            self._unit.join(self._repository)
+        announced = self._before(entity)
+        if self._is_later:
+            self._save_later("upsert", entity, ttl)
+        else:
+            self._repository.upsert(entity, ttl=ttl)
+        self._after(entity, announced)
+
+    def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        listed = list(entities)
+        if self._has_transactions:
+            self._unit.join(self._repository)
+        if self._is_later:
+            for entity in listed:
+                self.save(entity, ttl=ttl)
+            return
+        announced = [self._before(entity) for entity in listed]
+        self._repository.save_all(listed, ttl=ttl)
+        for entity, said in zip(listed, announced, strict=True):
+            self._after(entity, said)
+
+    def delete(self, entity: Entity) -> None:
+        if self._has_transactions:
+            self._unit.join(self._repository)
+        key = self._before_delete(entity)
+        if not self._is_later:
+            self._repository.delete(entity)
+        self._after_delete(entity, key)
+
+    def delete_all(self, query: Query[Any]) -> int:
+        if not self._has_transactions:
+            return super().delete_all(query)
+        self._unit.join(self._repository)
+        count = self._repository.delete_all(query)
+        self._unit.forget(query._class)
+        return count
+
+    def update_all(self, query: Query[Any], values: Mapping[str, Any]) -> int:
+        if not self._has_transactions:
+            return super().update_all(query, values)
+        self._unit.join(self._repository)
+        count = self._repository.update_all(query, values)
+        self._unit.forget(query._class)
+        return count
+
+    def refresh(self, entity: Entity) -> None:
+        self._unit.meet(entity)
+        self._repository.refresh(entity)
+
+    def clear(self, entity_class: type[Entity] | None = None) -> None:
+        self._repository.clear(entity_class)
+
+    @contextmanager
+    def transaction(self, isolation: str | None = None) -> Generator[None]:
+        check_isolation(self._unit, isolation)
+        if self._has_transactions:
+            self._unit.join(self._repository)
+        with self._unit.savepoint():
+            yield
+
+    # --- What comes before and after ---
+
+    def _before(self, entity: Entity) -> Signal | None:
+        """Remembers what the entity is like; gives the signal that is to be sent when it is stored."""
+        self._unit.meet(entity)
+        if self._has_undo:
+            self._unit.undo(self._repository.taking_back(entity))
+        if not _core.version(entity):
+            return events.created
+        return events.updated if _core.is_changed(entity) else None
+
+    def _after(self, entity: Entity, announced: Signal | None) -> None:
+        self._unit.entities[type(entity), identity(entity)] = entity
+        if announced is not None and (announced.receivers or events.saved.receivers):
+            changes = _core.changes(entity) if self._is_later else _core.previous_changes(entity)
+            self._unit.announce(announced, entity, changes)
+            self._unit.announce(events.saved, entity, changes)
+
+    def _save_later(self, verb: str, entity: Entity, ttl: Ttl) -> None:
+        self._repository.check_save(type(entity), ttl)
+        if _core.is_changed(entity):
+            validate_changes(entity)
+        self._unit.later(self._repository, verb, entity, {"ttl": ttl})
+
+    def _before_delete(self, entity: Entity) -> Any:
+        key = original_identity(entity)
+        self._unit.meet(entity)
+        if self._has_undo and _core.version(entity):
+            self._unit.undo(self._repository.taking_back(entity))
+        if self._is_later:
+            if not _core.version(entity) and (type(entity), key) not in self._unit.entities:
+                raise EntityNotFound(type(entity), key)
+            self._unit.later(self._repository, "delete", entity, {})
+        return key
+
+    def _after_delete(self, entity: Entity, key: Any) -> None:
+        self._unit.entities.pop((type(entity), key), None)
+        if events.deleted.receivers:
+            self._unit.announce(events.deleted, entity, {})
+
+    # --- The same for async code ---
+
+    async def aget(self, entity_class: type[E], key: Any) -> E | None:
+        known = self._unit.entities.get((entity_class, key))
+        if known is not None:
+            return known  # type: ignore[return-value]  (of this class)
+        found = await self._repository.aget(entity_class, key)
+        return None if found is None else self._found(found)
+
+    async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        return self._all_found(await self._repository.aget_many(entity_class, keys))
+
+    async def aselect(self, query: Query[E]) -> list[E]:
+        return self._all_found(await self._repository.aselect(query))
+
+    async def astream(self, query: Query[E]) -> AsyncIterator[E]:
+        known = self._unit.entities
+        async for entity in self._repository.astream(query):
+            yield known.get((type(entity), identity(entity)), entity)  # type: ignore[misc]  (of this class)
+
+    async def apage(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        page = await self._repository.apage(query, limit, after, total)
+        return Page(self._all_found(page.items), page.next_cursor, page.total)
+
+    async def acount(self, query: Query[Any]) -> int:
+        return await self._repository.acount(query)
+
+    async def aaggregate(
+        self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
+    ) -> Any:
+        return await self._repository.aaggregate(query, function, field, group_by)
+
+    @asynccontextmanager
+    async def alocked(self, entity_class: type[E], key: Any) -> AsyncGenerator[E]:
+        if self._has_transactions:
+            await self._unit.ajoin(self._repository)
+        async with self._repository.alocked(entity_class, key) as entity:
+            yield self._unit.newest(entity)
+
+    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        if self._has_transactions:
+            await self._unit.ajoin(self._repository)
+        announced = self._before(entity)
+        if self._is_later:
+            self._save_later("save", entity, ttl)
+        else:
+            await self._repository.asave(entity, ttl=ttl)
+        self._after(entity, announced)
+
+    async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        if self._has_transactions:
+            await self._unit.ajoin(self._repository)
+        announced = self._before(entity)
+        if self._is_later:
+            self._save_later("upsert", entity, ttl)
+        else:
+            await self._repository.aupsert(entity, ttl=ttl)
+        self._after(entity, announced)
+
+    async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        listed = list(entities)
+        if self._has_transactions:
+            await self._unit.ajoin(self._repository)
+        if self._is_later:
+            for entity in listed:
+                await self.asave(entity, ttl=ttl)
+            return
+        announced = [self._before(entity) for entity in listed]
+        await self._repository.asave_all(listed, ttl=ttl)
+        for entity, said in zip(listed, announced, strict=True):
+            self._after(entity, said)
+
+    async def adelete(self, entity: Entity) -> None:
+        if self._has_transactions:
+            await self._unit.ajoin(self._repository)
+        key = self._before_delete(entity)
+        if not self._is_later:
+            await self._repository.adelete(entity)
+        self._after_delete(entity, key)
+
+    async def adelete_all(self, query: Query[Any]) -> int:
+        if not self._has_transactions:
+            return super().delete_all(query)
+        await self._unit.ajoin(self._repository)
+        count = await self._repository.adelete_all(query)
+        self._unit.forget(query._class)
+        return count
+
+    async def aupdate_all(self, query: Query[Any], values: Mapping[str, Any]) -> int:
+        if not self._has_transactions:
+            return super().update_all(query, values)
+        await self._unit.ajoin(self._repository)
+        count = await self._repository.aupdate_all(query, values)
+        self._unit.forget(query._class)
+        return count
+
+    async def arefresh(self, entity: Entity) -> None:
+        self._unit.meet(entity)
+        await self._repository.arefresh(entity)
+
+    @asynccontextmanager
+    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
+        check_isolation(self._unit, isolation)
+        if self._has_transactions:
+            await self._unit.ajoin(self._repository)
+        async with self._unit.asavepoint():
+            yield
+
+
+def check_isolation(unit: Unit, isolation: str | None) -> None:
+    if isolation is not None and isolation != unit.isolation:
+        raise UnitOfWorkError(
+            f"the unit of work has the isolation level {unit.isolation!r}, and what is inside of it asks for "
+            f"{isolation!r}: ask for it where the outer one begins"
+        )
+
+
+def stand_in(repository: Repository) -> Repository:
+    """What the verbs talk to in place of a repository."""
+    unit = ambient.get()
+    if unit is None or not unit.is_open:
+        return repository
+    unit.check_owner()
+    joined = unit.joined.get(repository)
+    if joined is None:
+        joined = unit.joined[repository] = Joined(unit, repository)
+    return joined
+
+
+set_stand_in(stand_in)

@@ -1,0 +1,504 @@
+"""What is going on between the beginning of a unit of work and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import threading
+import warnings
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from .. import _core, events
+from ..changes import renew
+from ..entity import Entity, identity, original_identity
+from ..errors import UnitOfWorkError, UnsavedChangesWarning
+from ..repository import Repository, repository_of
+
+if TYPE_CHECKING:
+    from blinker import Signal
+
+E = TypeVar("E", bound=Entity)
+
+#: The unit that the running code is inside of.
+ambient: ContextVar[Unit | None] = ContextVar("nitro_unit_of_work", default=None)
+
+
+def current() -> Unit | None:
+    """The unit of work that the running code is inside of; None outside of any.
+
+    Raises:
+        UnitOfWorkError: If it is that of another task or thread.
+    """
+    unit = ambient.get()
+    if unit is None or not unit.is_open:
+        return None
+    unit.check_owner()
+    return unit
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+#: (repository, verb, entity, keywords) of what is written after the commit.
+_Write = tuple[Repository, str, Entity, dict[str, Any]]
+
+
+class Unit:
+    """What is going on between the beginning of a unit of work and its end.
+
+    Attributes:
+        is_async: Whether it was entered by `async with`.
+        is_open: Whether it has not ended.
+        isolation: The isolation level of its transaction; None for what the database does by itself.
+        joined: {repository: what stands in for it}.
+    """
+
+    __slots__ = (
+        "_after",
+        "_failed_inside",
+        "_known",
+        "_later",
+        "_met",
+        "_scope",
+        "_task",
+        "_tasks",
+        "_thread",
+        "_transaction",
+        "_undo",
+        "_with",
+        "is_async",
+        "is_open",
+        "isolation",
+        "joined",
+    )
+
+    def __init__(self, *, is_async: bool, isolation: str | None = None) -> None:
+        self.is_async = is_async
+        self.isolation = isolation
+        self.is_open = True
+        self._thread, self._task = threading.get_ident(), _running_task()
+        #: The entities by class and key, and by identity, with the values that were not saved when they were met.
+        self._known: dict[tuple[type, Any], Entity] = {}
+        self._met: dict[int, tuple[Entity, dict[str, Any]]] = {}
+        #: What stands in for each repository.
+        self.joined: dict[Repository, Repository] = {}
+        #: The transaction, what it spans, and the repository that has begun it.
+        self._scope: object = None
+        self._with: Repository | None = None
+        self._transaction: Any = None
+        self._undo: list[Callable[[], None]] = []
+        #: Writes to backends that cannot take any back, which are done after the commit.
+        self._later: list[_Write] = []
+        self._after: list[Callable[[], Any]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failed_inside = False
+
+    # --- Whose it is ---
+
+    def check_owner(self) -> None:
+        """Whether the running code may use it.
+
+        Raises:
+            UnitOfWorkError: If it is another task or thread than the one that entered it.
+        """
+        if threading.get_ident() != self._thread:
+            raise UnitOfWorkError(
+                "a unit of work belongs to the thread that entered it, and this is another one: "
+                "open a UnitOfWork in each thread"
+            )
+        if self._task is not None and _running_task() is not self._task:
+            raise UnitOfWorkError(
+                "a unit of work belongs to the task that entered it, and this is another one (asyncio.gather, "
+                "create_task and, before Python 3.12, wait_for make tasks): await one thing after the other, "
+                "or open a UnitOfWork in each task"
+            )
+
+    # --- What it knows ---
+
+    @property
+    def entities(self) -> dict[tuple[type, Any], Entity]:
+        """{(class, key): entity} of what was loaded and saved inside."""
+        return self._known
+
+    def changed(self) -> list[Entity]:
+        """The entities that it has met and that were changed and not saved."""
+        return [entity for entity, _ in self._met.values() if _core.is_changed(entity)]
+
+    def meet(self, entity: Entity) -> None:
+        """Remembers what the entity is like now: a unit that fails puts that back."""
+        if id(entity) not in self._met:
+            self._met[id(entity)] = entity, _dirty(entity)
+
+    def known(self, entity: E) -> E:
+        """The one object inside of the unit for the record that was loaded as `entity` a moment ago."""
+        key = type(entity), identity(entity)
+        known = self._known.get(key)
+        if known is entity:
+            return entity
+        if known is None:
+            self._known[key] = entity
+            self.meet(entity)
+            return entity
+        return known  # type: ignore[return-value]  (of the same class)
+
+    def newest(self, entity: E) -> E:
+        """`known`, which has the values of what was loaded, unless it has changes of its own."""
+        known = self.known(entity)
+        if known is not entity and not _core.is_changed(known):
+            renew(known, entity)
+        return known
+
+    def forget(self, entity_class: type[Entity]) -> None:
+        """Whoever loads entities of a class, after many were changed at once, gets them as they are now."""
+        for cls, key in list(self._known):
+            if issubclass(cls, entity_class):
+                del self._known[cls, key]
+
+    # --- What others have it do ---
+
+    def on_commit(self, function: Callable[[], Any]) -> None:
+        """Calls a function without arguments after the commit, outside of the unit; never where it is given up.
+
+        A coroutine function is awaited; for that the unit has to be an async one.
+        """
+        self._after.append(function)
+
+    def wait_for(self, task: asyncio.Task[Any]) -> None:
+        """Lets an async unit end, and commit, only when a task has ended; the task's error is the unit's."""
+        self._tasks.add(task)
+
+    def announce(self, signal: Signal, entity: Entity, changes: dict[str, tuple[Any, Any]]) -> None:
+        """Sends a signal after the commit."""
+        if self.is_async:
+            self._after.append(lambda: events.asend(signal, entity, changes=changes))
+        else:
+            self._after.append(lambda: signal.send(entity, changes=changes))
+
+    # --- Transactions ---
+
+    def join(self, repository: Repository) -> None:
+        """Begins the transaction of a repository that has transactions, where it is not begun.
+
+        Raises:
+            UnitOfWorkError: If there is one of another database already, or the unit is an async one.
+        """
+        if self._transaction is None or self._scope is not repository.transaction_scope:
+            self._check_joins(repository, is_async=False)
+            transaction = repository.transaction(**self._options)
+            transaction.__enter__()
+            self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
+
+    async def ajoin(self, repository: Repository) -> None:
+        """`join`, in an async unit."""
+        if self._transaction is None or self._scope is not repository.transaction_scope:
+            self._check_joins(repository, is_async=True)
+            transaction = repository.atransaction(**self._options)
+            await transaction.__aenter__()
+            self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {} if self.isolation is None else {"isolation": self.isolation}
+
+    def _check_joins(self, repository: Repository, *, is_async: bool) -> None:
+        if self._transaction is not None:
+            raise UnitOfWorkError(
+                "a unit of work is kept together in one database, and this one has changed another already: "
+                "use one UnitOfWork after the other"
+            )
+        if is_async and not self.is_async:
+            raise UnitOfWorkError(
+                "inside of `with UnitOfWork()` entities are stored by the verbs without an a, as `save`: "
+                "write `async with UnitOfWork()` for `asave`"
+            )
+        if self.is_async and not is_async:
+            raise UnitOfWorkError(
+                "inside of `async with UnitOfWork()` entities are stored by the verbs for async code, as `asave`: "
+                "write `with UnitOfWork()` for `save`"
+            )
+
+    @property
+    def _in_transaction(self) -> Repository | None:
+        return self._with if self._transaction is not None else None
+
+    def join_sql(self, repository: Repository | None) -> Any:
+        """Joins the transaction of a repository, or that of the configured database; gives the repository."""
+        chosen = self._chosen(repository)
+        self.join(chosen)
+        return chosen
+
+    async def ajoin_sql(self, repository: Repository | None) -> Any:
+        """`join_sql`, in an async unit."""
+        chosen = self._chosen(repository)
+        await self.ajoin(chosen)
+        return chosen
+
+    def _chosen(self, repository: Repository | None) -> Repository:
+        if repository is not None:
+            return repository
+        if self._in_transaction is not None:
+            return self._in_transaction
+        from ..backends.sql import SQLModelBackend
+
+        return SQLModelBackend()
+
+    def undo(self, function: Callable[[], None]) -> None:
+        """Calls a function, the last one first, where the unit is given up."""
+        self._undo.append(function)
+
+    def is_deleted(self, entity: Entity) -> bool:
+        """Whether the record of an entity is to be deleted after the commit."""
+        place = type(entity), identity(entity)
+        return any(
+            verb == "delete" and (type(there), original_identity(there)) == place for _, verb, there, _ in self._later
+        )
+
+    def later(self, repository: Repository, verb: str, entity: Entity, options: dict[str, Any]) -> None:
+        """Has a backend that cannot take anything back write after the commit of the others."""
+        if not any(there is entity and said == verb for _, said, there, _ in self._later):
+            self._later.append((repository, verb, entity, options))
+
+    # --- The end ---
+
+    def commit(self) -> None:
+        """Keeps what was changed, and does what is to be done after that.
+
+        Raises:
+            ExceptionGroup: If it is kept, and what came after that has failed.
+        """
+        try:
+            self._check_kept()
+            transaction, self._transaction = self._transaction, None
+            if transaction is not None:
+                transaction.__exit__(None, None, None)
+        except BaseException as error:
+            self.rollback(error)
+            raise
+        writes, after = self._kept()
+        errors: list[Exception] = []
+        token = ambient.set(None)
+        try:
+            for repository, verb, entity, options in writes:
+                _gather(errors, partial(getattr(repository, verb), entity, **options))
+            for function in after:
+                _gather(errors, function)
+        finally:
+            ambient.reset(token)
+        _raise(errors)
+
+    async def acommit(self) -> None:
+        """`commit`, of an async unit."""
+        try:
+            while self._tasks:
+                await asyncio.gather(*self._tasks)
+                self._tasks = {task for task in self._tasks if not task.done()}
+            self._check_kept()
+            transaction, self._transaction = self._transaction, None
+            if transaction is not None:
+                await transaction.__aexit__(None, None, None)
+        except BaseException as error:
+            await self.arollback(error)
+            raise
+        writes, after = self._kept()
+        errors: list[Exception] = []
+        token = ambient.set(None)
+        try:
+            for repository, verb, entity, options in writes:
+                await _agather(errors, partial(getattr(repository, f"a{verb}"), entity, **options))
+            for function in after:
+                await _agather(errors, function)
+        finally:
+            ambient.reset(token)
+        _raise(errors)
+
+    def rollback(self, error: BaseException | None = None) -> None:
+        """Takes back what was changed."""
+        transaction, self._transaction = self._transaction, None
+        try:
+            if transaction is not None:
+                _exit(transaction, error or _GivenUp())
+        finally:
+            self._failed_inside = False
+            self.take_back()
+
+    async def arollback(self, error: BaseException | None = None) -> None:
+        """`rollback`, of an async unit."""
+        transaction, self._transaction = self._transaction, None
+        tasks, self._tasks = self._tasks, set()
+        try:
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+            if transaction is not None:
+                await _aexit(transaction, error or _GivenUp())
+        finally:
+            self._failed_inside = False
+            self.take_back()
+
+    def fail_inside(self) -> None:
+        """A unit that is nested in this one has failed: nothing can be kept any more."""
+        self._failed_inside = True
+
+    def _check_kept(self) -> None:
+        if self._failed_inside:
+            raise UnitOfWorkError(
+                "a UnitOfWork inside of this one has failed, so nothing of it can be kept: let its error end this one "
+                "too, or use `with uow.savepoint()` for what may fail"
+            )
+
+    def _kept(self) -> tuple[list[_Write], list[Callable[[], Any]]]:
+        """The transaction is kept; gives what is to be done after that."""
+        writes, self._later = self._later, []
+        after, self._after = self._after, []
+        self._scope = None
+        self._undo.clear()
+        # From here on, what is not saved again is as it is now.
+        self._met = {id(entity): (entity, _dirty(entity)) for entity, _ in self._met.values()}
+        return writes, after
+
+    def take_back(self, mark: Mark | None = None) -> None:
+        """Lets backends and entities forget what they were told since the beginning, or since a savepoint."""
+        since = mark or Mark(0, 0, 0, {})
+        while len(self._undo) > since.undo:
+            self._undo.pop()()
+        del self._later[since.later :]
+        del self._after[since.after :]
+        if mark is None:
+            self._scope = None
+        self._known.clear()
+        for entity, before in list(self._met.values()):
+            if _core.is_changed(entity):
+                _core.revert_changes(entity)
+            for name, value in since.dirty.get(id(entity), before).items():
+                setattr(entity, name, copy.deepcopy(value))
+            if _core.version(entity):
+                self._known[type(entity), identity(entity)] = entity
+
+    def warn_of_unsaved(self) -> None:
+        """Warns of what was changed and not saved, and is no record itself."""
+        for entity in self.changed():
+            if _core.version(entity) and not repository_of(type(entity)).capabilities.live:
+                fields = ", ".join(_core.changes(entity))
+                warnings.warn(
+                    f"{type(entity).__name__} {original_identity(entity)!r} was changed in a unit of work and not "
+                    f"saved ({fields}): call its save(), or revert_changes()",
+                    UnsavedChangesWarning,
+                    stacklevel=4,
+                )
+
+    def mark(self) -> Mark:
+        """Where it is now, for a savepoint."""
+        dirty = {key: _dirty(entity) for key, (entity, _) in self._met.items()}
+        return Mark(len(self._undo), len(self._later), len(self._after), dirty)
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What is changed inside is taken back where it ends with an exception, and the rest of the unit stays."""
+        return self._savepoint()
+
+    @contextmanager
+    def _savepoint(self) -> Generator[None]:
+        mark, repository = self.mark(), self._in_transaction
+        try:
+            if repository is None:
+                yield
+            else:
+                with repository.savepoint():
+                    yield
+        except BaseException as error:
+            if repository is None and self._transaction is not None:
+                # It was begun inside, so all of it goes.
+                transaction, self._transaction = self._transaction, None
+                _exit(transaction, error)
+            self.take_back(mark)
+            raise
+
+    @asynccontextmanager
+    async def asavepoint(self) -> AsyncGenerator[None]:
+        """`savepoint`, in an async unit."""
+        mark, repository = self.mark(), self._in_transaction
+        try:
+            if repository is None:
+                yield
+            else:
+                async with repository.asavepoint():
+                    yield
+        except BaseException as error:
+            if repository is None and self._transaction is not None:
+                transaction, self._transaction = self._transaction, None
+                await _aexit(transaction, error)
+            self.take_back(mark)
+            raise
+
+
+class Mark(NamedTuple):
+    """How far a unit of work has come."""
+
+    undo: int
+    later: int
+    after: int
+    #: The values that are not saved, of each entity that was met.
+    dirty: dict[int, dict[str, Any]]
+
+
+class _GivenUp(Exception):
+    """A unit of work is given up by its own program."""
+
+
+def _dirty(entity: Entity) -> dict[str, Any]:
+    """{field: value} of what was changed and not saved, to be kept whatever happens to the entity."""
+    if not _core.is_changed(entity):
+        return {}
+    return {name: copy.deepcopy(new) for name, (_, new) in _core.changes(entity).items()}
+
+
+def _exit(transaction: AbstractContextManager[Any], error: BaseException) -> None:
+    try:
+        transaction.__exit__(type(error), error, error.__traceback__)
+    except BaseException as raised:
+        if raised is not error:
+            raise
+
+
+async def _aexit(transaction: AbstractAsyncContextManager[Any], error: BaseException) -> None:
+    try:
+        await transaction.__aexit__(type(error), error, error.__traceback__)
+    except BaseException as raised:
+        if raised is not error:
+            raise
+
+
+def _gather(errors: list[Exception], function: Callable[[], Any]) -> None:
+    try:
+        answer = function()
+    except Exception as error:
+        errors.append(error)
+        return
+    if inspect.iscoroutine(answer):
+        answer.close()
+        errors.append(
+            UnitOfWorkError(f"{function!r} is async: only `async with UnitOfWork()` can await it after the commit")
+        )
+
+
+async def _agather(errors: list[Exception], function: Callable[[], Any]) -> None:
+    try:
+        answer = function()
+        if inspect.isawaitable(answer):
+            await answer
+    except Exception as error:
+        errors.append(error)
+
+
+def _raise(errors: list[Exception]) -> None:
+    if errors:
+        raise ExceptionGroup("the unit of work is committed, and what came after that has failed", errors)
