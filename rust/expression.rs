@@ -512,7 +512,7 @@ pub fn condition<'py>(
     Condition::make(class.py(), known, &class, operands)
 }
 
-/// A query without its terminal methods, which `nitro.query.Query` adds: what is asked, and nothing read yet.
+/// A query without its terminal methods, which `nitro.queries.Query` adds: what is asked, and nothing read yet.
 #[pyclass(frozen, subclass, module = "nitro._core", name = "QueryCore")]
 pub struct QueryCore {
     #[pyo3(get, name = "_class")]

@@ -32,7 +32,7 @@ from .errors import (
 from .expressions import Condition, FieldRef, Index, col
 from .fields import Field
 from .model import Model, ValueObject
-from .query import Page, Query
+from .queries import Page, Query
 from .relations import Many, Ref, many
 from .repository import Capabilities, Repository
 

@@ -17,7 +17,7 @@ from .expressions import field_of
 from .relations import Many, RefField, Rows, first_in_line, forget, home, is_live, keep, key_of, referrers, where
 
 if TYPE_CHECKING:
-    from .query import Query
+    from .queries import Query
     from .repository import Repository
 
 R = TypeVar("R")

@@ -20,7 +20,7 @@ from ._ambient import acting
 from .errors import ConfigurationError, EntityNotFound, UnknownFieldError
 from .expressions import Index
 from .model import Model, ModelMeta
-from .query import Query
+from .queries import Query
 from .repository import Repository, Ttl, repository_of
 
 _E = TypeVar("_E", bound="Entity")

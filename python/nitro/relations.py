@@ -39,7 +39,7 @@ from .errors import ConfigurationError, EntityNotFound
 
 if TYPE_CHECKING:
     from .entity import Entity
-    from .query import Query
+    from .queries import Query
     from .repository import Repository
 
 T = TypeVar("T", bound="Entity")

@@ -15,7 +15,7 @@ from . import _core, changes
 from ._core import Condition, FieldRef
 from .errors import ConfigurationError, UnsupportedQuery
 from .expressions import field_of
-from .query import Page, Query, cursor_bytes, cursor_text
+from .queries import Page, Query, cursor_bytes, cursor_text
 
 if TYPE_CHECKING:
     from .entity import Entity

@@ -11,7 +11,7 @@ import pytest
 from small_backends import JsonRepo, PickleRepo
 
 from nitro import Capabilities, MemoryRepo, StaleEntityError, changes
-from nitro.query import Page, cursor_bytes, cursor_text
+from nitro.queries import Page, cursor_bytes, cursor_text
 from nitro.testing import RepositoryConformance
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from .. import _core, changes
 from ..entity import Entity, indexes_of, validate_changes
 from ..errors import ConfigurationError, EntityNotFound
-from ..query import Page, Query, cursor_bytes, cursor_text
+from ..queries import Page, Query, cursor_bytes, cursor_text
 from ..repository import Capabilities, KeyLocks, Repository, Ttl
 
 E = TypeVar("E", bound=Entity)

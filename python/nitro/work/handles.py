@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ..entity import Entity
 from ..errors import UnitOfWorkError
-from ..query import Query
+from ..queries import Query
 from ..repository import Repository, Ttl
 from .names import class_called
 from .unit import Unit

@@ -10,7 +10,7 @@ from .. import _core, events
 from .._ambient import set_stand_in
 from ..entity import Entity, identity, original_identity, validate_changes
 from ..errors import EntityNotFound, UnitOfWorkError
-from ..query import Page, Query
+from ..queries import Page, Query
 from ..repository import Repository, Ttl
 from .unit import Unit, ambient
 

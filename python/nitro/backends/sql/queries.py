@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from ... import _core
 from ..._core import Condition, FieldRef
 from ...entity import identity
-from ...query import Page, Query, cursor_bytes, cursor_text
+from ...queries import Page, Query, cursor_bytes, cursor_text
 from .compiler import (
     Clause,
     Compiler,

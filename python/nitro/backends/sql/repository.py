@@ -18,7 +18,7 @@ from ..._core import FieldRef
 from ...config import on_change
 from ...entity import Entity, identity, original_identity, validate_changes
 from ...errors import ConstraintViolation, EntityNotFound, StaleEntityError, UniqueViolation
-from ...query import Page, Query
+from ...queries import Page, Query
 from ...relations import plain
 from ...repository import Capabilities, Repository, Ttl
 from .database import Clash, Database, NoSuchTable, Row, Unfit, database
