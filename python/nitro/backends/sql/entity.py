@@ -439,7 +439,7 @@ class SQLEntity(  # pyright: ignore[reportGeneralTypeIssues]  (the only slot of 
             cls = type(self)
             related = {name: data.pop(name) for name in cls.__nitro_constructs__ if name in data}
             if cls.__nitro_refs__:
-                relations._init(self, **data)
+                relations.init(self, **data)
             else:
                 super().__init__(**data)
             for name, value in related.items():
