@@ -1,4 +1,4 @@
-"""A domain of SQLEntities, and the database that it lives in."""
+"""A domain of SQLEntities."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import registry
 from sqlmodel import Relationship
 
-from nitro import Field, SQLEntity, SQLModelBackend, ValueObject
+from nitro import Field, SQLEntity, ValueObject
 
 
 class Base(SQLEntity, registry=registry()):
@@ -90,28 +90,3 @@ def statements_of(engine: sa.Engine) -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(engine, "before_cursor_execute", note)
-
-
-def fresh_database(postgres_url: str, name: str) -> str:
-    """The URL of a new and empty database on the server of another URL."""
-    url = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
-    server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    server.dispose()
-    return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-
-
-@contextmanager
-def lived_in(repository: SQLModelBackend) -> Iterator[sa.Engine]:
-    """Lets the classes live in a repository, whose tables are empty afterwards."""
-    Base.__nitro_backend__ = repository
-    engine = repository.database.engine
-    try:
-        yield engine
-    finally:
-        Base.__nitro_backend__ = SQLModelBackend
-        with engine.begin() as connection:
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(table.delete())

@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from heroes import fresh_database
 from pydantic import AwareDatetime, HttpUrl, NaiveDatetime
 from sqlalchemy.orm import registry
 from sqlmodel import AutoString, Session, select
@@ -90,11 +89,9 @@ class Chosen(Columns, table=True):
     by_city = Index("city", "-small")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def repository(request, tmp_path_factory, postgres_url) -> Iterator[SQLModelBackend]:
-    file = f"sqlite:///{tmp_path_factory.mktemp('columns')}/columns.db"
-    url = file if request.param == "sqlite" else fresh_database(postgres_url, "nitro_columns_of_sqlentities")
-    repository = SQLModelBackend(url)
+@pytest.fixture(scope="module")
+def repository(url_of_module: str) -> Iterator[SQLModelBackend]:
+    repository = SQLModelBackend(url_of_module)
     Columns.__nitro_backend__ = repository
     Columns.metadata.create_all(repository.database.engine)
     yield repository

@@ -5,29 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from heroes import Base, Hero, Mission, Participation, Team, fresh_database, lived_in, statements_of
+from heroes import Hero, Mission, Participation, Team, statements_of
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import joinedload, registry, selectinload
 from sqlmodel import Session, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from nitro import Field, Many, NotLoaded, Ref, SQLEntity, SQLModelBackend, many
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def repository(request, tmp_path_factory, postgres_url) -> Iterator[SQLModelBackend]:
-    file = f"sqlite:///{tmp_path_factory.mktemp('relations')}/heroes.db"
-    url = file if request.param == "sqlite" else fresh_database(postgres_url, "nitro_relations_of_sqlentities")
-    repository = SQLModelBackend(url)
-    Base.metadata.create_all(repository.database.engine)
-    yield repository
-    repository.database.close()
-
-
-@pytest.fixture
-def engine(repository) -> Iterator[sa.Engine]:
-    with lived_in(repository) as engine:
-        yield engine
 
 
 @pytest.fixture

@@ -1,34 +1,17 @@
 """SQLEntities in the sessions of SQLModel: what they write, what they load, and what is known of it afterwards."""
 
 import pickle
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from heroes import Account, Base, Hero, Mission, Page, Power, Team, fresh_database, lived_in, statements_of
+from heroes import Account, Hero, Mission, Page, Power, Team, statements_of
 from pydantic import ValidationError
 from sqlalchemy.orm import load_only, undefer
 from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel import Session, col, select
 
 import nitro
-from nitro import NotLoaded, SQLModelBackend
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def repository(request, tmp_path_factory, postgres_url) -> Iterator[SQLModelBackend]:
-    file = f"sqlite:///{tmp_path_factory.mktemp('sessions')}/heroes.db"
-    url = file if request.param == "sqlite" else fresh_database(postgres_url, "nitro_sessions")
-    repository = SQLModelBackend(url)
-    Base.metadata.create_all(repository.database.engine)
-    yield repository
-    repository.database.close()
-
-
-@pytest.fixture
-def engine(repository) -> Iterator[sa.Engine]:
-    with lived_in(repository) as engine:
-        yield engine
+from nitro import NotLoaded
 
 
 def stored(engine, **values) -> int:

@@ -3,11 +3,10 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from heroes import Account, Base, Hero, Mission, Page, Power, Team, fresh_database, lived_in, statements_of
+from heroes import Account, Hero, Mission, Page, Power, Team, statements_of
 from pydantic import ValidationError
 from sqlmodel import Session, select
 
@@ -25,23 +24,6 @@ from nitro import (
     UnsupportedQuery,
     col,
 )
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def repository(request, tmp_path_factory, postgres_url) -> Iterator[SQLModelBackend]:
-    file = f"sqlite:///{tmp_path_factory.mktemp('verbs')}/heroes.db"
-    url = file if request.param == "sqlite" else fresh_database(postgres_url, "nitro_verbs")
-    repository = SQLModelBackend(url)
-    Base.metadata.create_all(repository.database.engine)
-    yield repository
-    repository.database.close()
-
-
-@pytest.fixture
-def engine(repository) -> Iterator[sa.Engine]:
-    with lived_in(repository) as engine:
-        yield engine
-
 
 # --- Without a session ---
 
