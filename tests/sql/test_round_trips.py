@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire import Wire, wire_to
+from wire import Counted, Counts, wire_to
 
 from nitro import Entity, Field, Ref, SQLModelBackend, StaleEntityError, UniqueViolation, create_all
 from nitro.backends.sql.database import forget
@@ -132,14 +132,14 @@ class SqliteShop(Shop):
 
 
 class PostgresShop(Shop):
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
-        super().__init__(wire.url)
+    def __init__(self, url: str, counts: Counts) -> None:
+        self.counts = counts
+        super().__init__(url)
 
     @contextmanager
     def counted(self) -> Iterator[tuple[list[str], Callable[[], int]]]:
-        self.wire.forget()
-        yield self.wire.statements, lambda: self.wire.round_trips
+        self.counts.forget()
+        yield self.counts.statements, lambda: self.counts.round_trips
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,9 @@ def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture(scope="module")
 def postgres_shop(postgres_server: PostgresServer) -> Iterator[Shop]:
-    with postgres_server.database() as url, wire_to(url) as wire:
-        shop = PostgresShop(wire)
+    counts = Counts()
+    with postgres_server.database() as url, wire_to(url, lambda: Counted(counts)) as wire:
+        shop = PostgresShop(wire.url, counts)
         yield shop
         forget(wire.url)
 
@@ -433,7 +434,7 @@ def test_preparing_a_statement_takes_one_round_trip_once(postgres_shop: Shop) ->
 def test_connecting_takes_no_statement(postgres_shop: Shop) -> None:
     assert isinstance(postgres_shop, PostgresShop)
     postgres_shop.close()
-    before = postgres_shop.wire.connections
+    before = postgres_shop.counts.connections
     with postgres_shop.counted() as (statements, _):
         postgres_shop.Order.get_or_none("nobody")
-        assert (len(statements), postgres_shop.wire.connections) == (1, before + 1)
+        assert (len(statements), postgres_shop.counts.connections) == (1, before + 1)

@@ -1,22 +1,19 @@
 """What goes over the wire to PostgreSQL, seen by standing in between.
 
-A client connects to the wire instead of to the server; everything is passed on as it is. The protocol says where a
-statement is executed, and where the server says that it has done all that it was asked: the client waited that often.
+A client connects to the wire instead of to the server. Nothing has to be known of how it uses its driver: the protocol
+says where a statement is executed, and where the server says that it has done all that it was asked.
 """
-
-from __future__ import annotations
 
 import selectors
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 
-#: The server is ready for the next statement, or for the rows of a COPY.
-_DONE = (b"Z", b"G")
+Send = Callable[[bytes], None]
 
 
 class Messages:
@@ -27,7 +24,9 @@ class Messages:
         self._untyped = untyped
         self._rest = b""
 
-    def cut(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def cut(self, data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+        """(letter, what follows, where in the data it begins, below zero if in what came before)."""
+        begins = -len(self._rest)
         self._rest += data
         while True:
             letters = 0 if self._untyped else 1
@@ -40,7 +39,48 @@ class Messages:
             letter, body = self._rest[:letters], self._rest[letters + 4 : end]
             self._rest = self._rest[end:]
             self._untyped = max(0, self._untyped - 1)
-            yield letter, body
+            yield letter, body, begins
+            begins += end
+
+
+class Conversation:
+    """What a client and its server say over one connection. All of it is passed on; others do something besides."""
+
+    def __init__(self) -> None:
+        self._asked = Messages(untyped=1)
+        self._answered = Messages(untyped=0)
+        self._prepared: dict[bytes, str] = {}
+        self._portals: dict[bytes, str] = {}
+
+    def asked(self, data: bytes, send: Send) -> bool:
+        """Passes on what the client says; gives whether the connection goes on."""
+        send(data)
+        return True
+
+    def answered(self, data: bytes, send: Send) -> bool:
+        """Passes on what the server says; gives whether the connection goes on."""
+        send(data)
+        return True
+
+    def executed(self, data: bytes) -> Iterator[tuple[str | None, int]]:
+        """(statement, where in the data its message begins) of each that the client has executed; None for a COPY's row."""
+        for letter, body, begins in self._asked.cut(data):
+            if letter == b"d":
+                yield None, begins
+            elif letter == b"Q":
+                yield body[:-1].decode(), begins
+            elif letter == b"P":
+                name, text, _ = body.split(b"\0", 2)
+                self._prepared[name] = text.decode()
+            elif letter == b"B":
+                portal, name, _ = body.split(b"\0", 2)
+                self._portals[portal] = self._prepared[name]
+            elif letter == b"E":
+                yield self._portals[body.split(b"\0", 1)[0]], begins
+
+    def letters(self, data: bytes) -> list[bytes]:
+        """The kinds of what the server says."""
+        return [letter for letter, _, _ in self._answered.cut(data)]
 
 
 class Wire:
@@ -48,33 +88,19 @@ class Wire:
 
     Attributes:
         url: Where clients connect.
-        statements: What was executed, in its order.
-        round_trips: How often a client waited for the server, but for when it connected.
-        connections: How many there were.
     """
 
-    def __init__(self, server: str) -> None:
-        self._server = make_url(server)
+    def __init__(self, server: str, begin: Callable[[], Conversation]) -> None:
+        self._server, self._begin = make_url(server), begin
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ended = False
-        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         port: int = self._listener.getsockname()[1]
         # Encrypted, it could not be read.
-        self.url = str_of(
-            self._server.set(host="127.0.0.1", port=port).update_query_dict(
-                {"sslmode": "disable", "gssencmode": "disable"}
-            )
-        )
-        self.connections = 0
-        self.forget()
+        options = {"sslmode": "disable", "gssencmode": "disable"}
+        url = self._server.set(host="127.0.0.1", port=port).update_query_dict(options)
+        self.url = url.render_as_string(hide_password=False)
         self._start(self._accept)
-
-    def forget(self) -> None:
-        """Begins to count anew."""
-        with self._lock:
-            self.statements: list[str] = []
-            self.round_trips = 0
 
     def close(self) -> None:
         """Ends when the clients have hung up."""
@@ -85,8 +111,8 @@ class Wire:
             thread.join()
         self._listener.close()
 
-    def _start(self, function: object, *arguments: object) -> None:
-        thread = threading.Thread(target=function, args=arguments)  # type: ignore[arg-type]
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments)
         self._threads.append(thread)
         thread.start()
 
@@ -99,59 +125,83 @@ class Wire:
             server = socket.create_connection((self._server.host or "127.0.0.1", self._server.port or 5432))
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.connections += 1
-            self._start(self._pass_on, client, server)
+            self._start(self._pass_on, client, server, self._begin())
 
-    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
-        asked, answered = Messages(untyped=1), Messages(untyped=0)
-        prepared: dict[bytes, str] = {}
-        portals: dict[bytes, str] = {}
-        is_ready = False
+    def _pass_on(self, client: socket.socket, server: socket.socket, conversation: Conversation) -> None:
         with client, server, selectors.DefaultSelector() as selector:
-            selector.register(client, selectors.EVENT_READ)
-            selector.register(server, selectors.EVENT_READ)
+            selector.register(client, selectors.EVENT_READ, (conversation.asked, server.sendall))
+            selector.register(server, selectors.EVENT_READ, (conversation.answered, client.sendall))
             while True:
                 for key, _ in selector.select():
+                    hear, send = key.data
                     source = client if key.fileobj is client else server
                     try:
                         data = source.recv(65536)
                     except ConnectionResetError:
                         return
-                    if not data:
+                    if not data or not hear(data, send):
                         return
-                    with self._lock:
-                        if source is client:
-                            for letter, body in asked.cut(data):
-                                self._asked(letter, body, prepared, portals)
-                        else:
-                            for letter, _body in answered.cut(data):
-                                # The first time says that it is connected.
-                                self.round_trips += is_ready and letter in _DONE
-                                is_ready = is_ready or letter == b"Z"
-                    (server if source is client else client).sendall(data)
-
-    def _asked(self, letter: bytes, body: bytes, prepared: dict[bytes, str], portals: dict[bytes, str]) -> None:
-        if letter == b"Q":
-            self.statements.append(body[:-1].decode())
-        elif letter == b"P":
-            name, text, _ = body.split(b"\0", 2)
-            prepared[name] = text.decode()
-        elif letter == b"B":
-            portal, name, _ = body.split(b"\0", 2)
-            portals[portal] = prepared[name]
-        elif letter == b"E":
-            self.statements.append(portals[body.split(b"\0", 1)[0]])
-
-
-def str_of(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
 
 
 @contextmanager
-def wire_to(server: str) -> Iterator[Wire]:
-    """A wire to the server of a URL, which has to be closed by all its clients before it ends."""
-    wire = Wire(server)
+def wire_to(server: str, begin: Callable[[], Conversation]) -> Generator[Wire]:
+    """A wire to the server of a URL, which has to be closed by all its clients before it ends.
+
+    Args:
+        server: The URL.
+        begin: Makes what listens to a connection.
+    """
+    wire = Wire(server, begin)
     try:
         yield wire
     finally:
         wire.close()
+
+
+# --- Counting ---------------------------------------------------------------------------------------------------
+
+#: The server is ready for the next statement, or for the rows of a COPY.
+_DONE = (b"Z", b"G")
+
+
+class Counts:
+    """What went over all connections of a wire.
+
+    Attributes:
+        statements: What was executed, in its order.
+        round_trips: How often a client waited for the server, but for when it connected.
+        connections: How many there were at all.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.connections = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins to count anew."""
+        with self.lock:
+            self.statements: list[str] = []
+            self.round_trips = 0
+
+
+class Counted(Conversation):
+    def __init__(self, counts: Counts) -> None:
+        super().__init__()
+        self._counts = counts
+        self._is_connected = False
+        with counts.lock:
+            counts.connections += 1
+
+    def asked(self, data: bytes, send: Send) -> bool:
+        with self._counts.lock:
+            self._counts.statements += [text for text, _ in self.executed(data) if text is not None]
+        return super().asked(data, send)
+
+    def answered(self, data: bytes, send: Send) -> bool:
+        with self._counts.lock:
+            for letter in self.letters(data):
+                # The first time says that it is connected.
+                self._counts.round_trips += self._is_connected and letter in _DONE
+                self._is_connected = self._is_connected or letter == b"Z"
+        return super().answered(data, send)

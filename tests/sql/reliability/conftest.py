@@ -1,13 +1,9 @@
 """Databases that keep what they have acknowledged, and processes to try them with."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from nursery import Nursery
 
 from nitro.testing.fixtures import or_skip

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from kill_points import POINTS
-from killing_wire import killing_wire_to
+from killing_wire import Deadly, Plan
 from nursery import Nursery
 from scale import KILLS
+from wire import wire_to
 
 from rows import rows, wait_until_nobody_is_there
 
@@ -55,13 +56,15 @@ def test_a_killed_process_loses_nothing_acknowledged_and_leaves_nothing_half_don
     chance = random.Random(point)
     history, number, outcomes = History(), 0, Counter[bool]()
     is_by_wire = not durable_url.startswith("sqlite") and point != "before it is acknowledged"
-    with killing_wire_to(durable_url) if is_by_wire else nullcontext() as wire:
+    plan = Plan()
+    with wire_to(durable_url, lambda: Deadly(plan)) if is_by_wire else nullcontext() as wire:
         for kill in range(KILLS):
             log = tmp_path / f"{kill}.txt"
             url, nth = durable_url, chance.randrange(1, 5)
             if wire is not None:
                 # On the wire each row is one by itself.
-                wire.kill_at(point, chance.randrange(1, 250) if point == "among the rows" else nth, log)
+                plan.nth = chance.randrange(1, 250) if point == "among the rows" else nth
+                plan.point, plan.log = point, log
                 url = wire.url
             job = ("operate", url, str(log), number, point, nth, chance.randrange(2**32))
             assert nursery.run(job) == [-signal.SIGKILL], f"it never came to {point!r}: {nursery.errors}"
