@@ -52,6 +52,8 @@ class Capabilities:
     transactions: bool = False
     #: What was written can be taken back: has `taking_back`.
     undo: bool = False
+    #: Some of the changes in a unit of work can be taken back without the others: has `savepoint`.
+    savepoints: bool = False
 
 
 class Repository(ABC):
@@ -286,6 +288,14 @@ class Repository(ABC):
         """A function that takes back whatever is written of the entity from now on: see `Capabilities.undo`."""
         raise UnsupportedQuery(f"{type(self).__name__} cannot take back what it has written")
 
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What is changed inside of it, inside of a `transaction`, is taken back when it ends with an exception.
+
+        Raises:
+            UnsupportedQuery: Where the backend does not declare `savepoints`.
+        """
+        raise UnsupportedQuery(f"{type(self).__name__} has no savepoints")
+
     def _remember(self, entity_class: type[Entity]) -> None:  # noqa: B027  (most have no quicker way)
         """Called when entities of a class are looked up that lives here: a chance to be quicker the next time."""
 
@@ -298,6 +308,10 @@ class Repository(ABC):
     def atransaction(self) -> AbstractAsyncContextManager[None]:
         """`transaction`, for async code."""
         return nullcontext()
+
+    def asavepoint(self) -> AbstractAsyncContextManager[None]:
+        """`savepoint`, for async code."""
+        raise UnsupportedQuery(f"{type(self).__name__} has no savepoints")
 
     async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
         """`get_many`, for async code."""

@@ -164,3 +164,20 @@ class Tracking:
         assert Order.get(order.id).rank == 1
         with pytest.raises(EntityNotFound), repository.locked(Order, "nobody"):
             pass
+
+    def test_a_savepoint(self, repository: Repository) -> None:
+        if not repository.capabilities.savepoints:
+            with pytest.raises(UnsupportedQuery, match=backend_name(repository)):
+                repository.savepoint()
+            with pytest.raises(UnsupportedQuery, match=backend_name(repository)):
+                repository.asavepoint()
+            return
+        with repository.transaction():
+            order = Order(name="kept").save()
+            with pytest.raises(EntityNotFound), repository.savepoint():
+                order.name = "taken back"
+                order.save()
+                Order(name="taken back").save()
+                Order.get("nobody")
+            assert changes.of(order) == {"name": ("kept", "taken back")}
+        assert [order.name for order in Order.all()] == ["kept"]

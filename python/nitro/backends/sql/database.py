@@ -11,8 +11,14 @@ import atexit
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
@@ -21,7 +27,7 @@ from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ...config import Settings, settings, shown_url
-from ...errors import BackendUnavailable, CommitOutcomeUnknown, ConfigurationError
+from ...errors import BackendUnavailable, CommitOutcomeUnknown, ConfigurationError, NitroError
 from .pool import OF_THE_PARENT, Gauges
 
 if TYPE_CHECKING:
@@ -37,26 +43,70 @@ Parameters = Sequence[Any]
 WRITING: dict[str, Any] = {"nitro_writing": True}
 
 
+class Savepoint:
+    """A place inside of a transaction, back to which it can be taken.
+
+    Attributes:
+        name: What the database calls it.
+        told: How many things there were to undo when it was set.
+        is_kept: Whether what was done since is part of what is around it; None until that is known.
+    """
+
+    __slots__ = ("is_kept", "name", "told")
+
+    def __init__(self, name: str, told: int) -> None:
+        self.name, self.told = name, told
+        self.is_kept: bool | None = None
+
+
 class Transaction(Generic[C]):
     """What is going on between BEGIN and COMMIT.
+
+    Savepoints end in the order that the program likes: those of two tasks, or of a session and a `with` block, need not
+    be one inside of the other. Databases know only a stack of them, and what one says of one holds for all above it.
 
     Attributes:
         connection: What it goes over.
         is_open: Whether it has not ended yet. A task that was started inside may live on after the end.
         undo: What is to be called, last first, when it is not kept.
+        savepoints: Those that are set, the last one at the end.
     """
 
-    __slots__ = ("connection", "is_open", "undo")
+    __slots__ = ("_names", "connection", "is_open", "savepoints", "undo")
 
     def __init__(self, connection: C) -> None:
         self.connection = connection
         self.is_open = True
         self.undo: list[Callable[[], None]] = []
+        self.savepoints: list[Savepoint] = []
+        self._names = 0
 
-    def undone(self) -> None:
+    def undone(self, told: int = 0) -> None:
         """Takes back what objects of the program were told meanwhile."""
-        while self.undo:
+        while len(self.undo) > told:
             self.undo.pop()()
+
+    def marked(self) -> Savepoint:
+        """A savepoint, to be set."""
+        self._names += 1
+        return Savepoint(f"nitro_{self._names}", len(self.undo))
+
+    def is_last(self, savepoint: Savepoint) -> bool:
+        """Whether no other was set since, so that the database can forget it."""
+        return self.savepoints[-1] is savepoint
+
+    def released(self, savepoint: Savepoint) -> None:
+        """What was done since a savepoint is part of what is around it."""
+        savepoint.is_kept = True
+        self.savepoints.remove(savepoint)
+
+    def taken_back(self, savepoint: Savepoint) -> None:
+        """What was done since a savepoint is not kept."""
+        place = self.savepoints.index(savepoint)
+        for later in self.savepoints[place:]:
+            later.is_kept = False
+        del self.savepoints[place:]
+        self.undone(savepoint.told)
 
 
 class Current(Generic[C]):
@@ -69,6 +119,12 @@ class Current(Generic[C]):
         """Its connection; None outside of any."""
         transaction = self._variable.get()
         return transaction.connection if transaction is not None and transaction.is_open else None
+
+    @property
+    def transaction(self) -> Transaction[C] | None:
+        """The transaction itself; None outside of any."""
+        transaction = self._variable.get()
+        return transaction if transaction is not None and transaction.is_open else None
 
     @property
     def undo(self) -> list[Callable[[], None]] | None:
@@ -201,6 +257,149 @@ class Database(ABC):
     def atransaction(self) -> AbstractAsyncContextManager[None]:
         """`transaction`, for async code."""
 
+    # --- Savepoints ---
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """What this thread does inside of it, inside of a transaction, is taken back when it ends with an exception.
+
+        The exception goes on; whoever catches it goes on with the transaction. Entities that were saved or deleted
+        inside know again what they knew before.
+
+        Raises:
+            NitroError: Outside of a transaction; and at the end, if a statement was refused inside and the program went
+                on, or if what is around it was rolled back meanwhile.
+
+        Example:
+            >>> class Seat(nitro.Entity, backend=nitro.SQLModelBackend("sqlite://")):
+            ...     number: int = nitro.Field(unique=True)
+            >>> nitro.create_all(Seat)
+            >>> database = Seat._persistence_backend_class.database
+            >>> with database.transaction():
+            ...     first = Seat(number=1).save()
+            ...     try:
+            ...         with database.savepoint():
+            ...             other = Seat(number=2).save()
+            ...             again = Seat(number=1).save()
+            ...     except nitro.UniqueViolation:
+            ...         pass
+            >>> [seat.number for seat in Seat.all()], nitro.changes.version(other)
+            ([1], 0)
+        """
+        transaction = self._transaction(is_async=False)
+        if transaction is None:
+            raise NitroError("a savepoint is set inside of a transaction: put it into `with ...transaction():`")
+        savepoint = self._set(transaction)
+        try:
+            yield
+        except BaseException:
+            # Without a connection there is nothing to undo.
+            with suppress(BackendUnavailable):
+                self._take_back(transaction, savepoint)
+            raise
+        self._release(transaction, savepoint)
+
+    @asynccontextmanager
+    async def asavepoint(self) -> AsyncGenerator[None]:
+        """`savepoint`, for async code."""
+        transaction = self._transaction(is_async=True)
+        if transaction is None:
+            raise NitroError(
+                "a savepoint is set inside of a transaction: put it into an `async with ...atransaction():`"
+            )
+        savepoint = await self._aset(transaction)
+        try:
+            yield
+        except BaseException:
+            with suppress(BackendUnavailable):
+                await self._atake_back(transaction, savepoint)
+            raise
+        await self._arelease(transaction, savepoint)
+
+    def _set(self, transaction: Transaction[Any]) -> Savepoint:
+        savepoint = transaction.marked()
+        self._command(transaction.connection, f"SAVEPOINT {savepoint.name}")
+        transaction.savepoints.append(savepoint)
+        return savepoint
+
+    async def _aset(self, transaction: Transaction[Any]) -> Savepoint:
+        savepoint = transaction.marked()
+        await self._acommand(transaction.connection, f"SAVEPOINT {savepoint.name}")
+        transaction.savepoints.append(savepoint)
+        return savepoint
+
+    def _release(self, transaction: Transaction[Any], savepoint: Savepoint) -> None:
+        """What was done since a savepoint is part of what is around it."""
+        if self._is_given_up(transaction.connection):
+            self._take_back(transaction, savepoint)
+        if self._is_to_release(transaction, savepoint):
+            self._command(transaction.connection, f"RELEASE SAVEPOINT {savepoint.name}")
+            transaction.released(savepoint)
+
+    async def _arelease(self, transaction: Transaction[Any], savepoint: Savepoint) -> None:
+        if self._is_given_up(transaction.connection):
+            await self._atake_back(transaction, savepoint)
+        if self._is_to_release(transaction, savepoint):
+            await self._acommand(transaction.connection, f"RELEASE SAVEPOINT {savepoint.name}")
+            transaction.released(savepoint)
+
+    def _is_to_release(self, transaction: Transaction[Any], savepoint: Savepoint) -> bool:
+        """Whether the database has to be told that a savepoint is not needed any more."""
+        if savepoint.is_kept is False:
+            raise NitroError(
+                f"{self.name} keeps nothing of what was done since this savepoint was set: a statement was refused, or "
+                "a savepoint before it was rolled back; let the error of the statement end the savepoint"
+            )
+        if savepoint.is_kept is None and not transaction.is_last(savepoint):
+            # To the database all that were set later would end with it.
+            transaction.released(savepoint)
+        return savepoint.is_kept is None
+
+    def _take_back(self, transaction: Transaction[Any], savepoint: Savepoint) -> None:
+        """What was done since a savepoint is not kept."""
+        if self._is_to_take_back(savepoint):
+            try:
+                self._command(transaction.connection, *_taking_back(savepoint))
+            finally:
+                transaction.taken_back(savepoint)
+
+    async def _atake_back(self, transaction: Transaction[Any], savepoint: Savepoint) -> None:
+        if self._is_to_take_back(savepoint):
+            try:
+                await self._acommand(transaction.connection, *_taking_back(savepoint))
+            finally:
+                transaction.taken_back(savepoint)
+
+    def _is_to_take_back(self, savepoint: Savepoint) -> bool:
+        if savepoint.is_kept:
+            raise NitroError(
+                "what was done since this savepoint cannot be taken back by itself any more: the savepoint around it "
+                "has ended, and has kept it"
+            )
+        return savepoint.is_kept is None
+
+    @abstractmethod
+    def _transaction(self, *, is_async: bool) -> Transaction[Any] | None:
+        """The transaction that whoever asks is inside of, which was begun for code of this kind; None outside."""
+
+    @abstractmethod
+    def _command(self, connection: Any, *commands: str) -> None:
+        """Executes commands that have no parameters and give no rows, on the connection of a transaction."""
+
+    @abstractmethod
+    async def _acommand(self, connection: Any, *commands: str) -> None:
+        """`_command`, for async code."""
+
+    @abstractmethod
+    def _is_given_up(self, connection: Any) -> bool:
+        """Whether the database has given up the transaction of a connection."""
+
+    def _given_up(self) -> NitroError:
+        return NitroError(
+            f"{self.name} has refused a statement of this transaction, and keeps nothing of it: "
+            "let the error of that statement end the transaction"
+        )
+
     # --- Connections ---
 
     @property
@@ -267,6 +466,10 @@ class Database(ABC):
                 "load it before you try again"
             ) from error
         raise BackendUnavailable(f"{self.name} cannot be reached{why}: see whether it runs, and try again") from error
+
+
+def _taking_back(savepoint: Savepoint) -> tuple[str, str]:
+    return f"ROLLBACK TO SAVEPOINT {savepoint.name}", f"RELEASE SAVEPOINT {savepoint.name}"
 
 
 #: Words that have to stand in quotes as the name of a column, and that SQLAlchemy does not know.

@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL
 
 from ...config import Settings
 from ...errors import BackendUnavailable, NitroError, WriteConflict
-from .database import Clash, Current, Database, NoSuchTable, Parameters, Row, Unfit, quoting
+from .database import Clash, Current, Database, NoSuchTable, Parameters, Row, Transaction, Unfit, quoting
 from .pool import AsyncPool, Gauges, Pool
 from .prepared import Prepared
 
@@ -265,6 +265,28 @@ class PostgresDatabase(Database):
             self._held.end(transaction, token, is_kept=is_kept)
             self._give(self._pool, taken)
 
+    def _transaction(self, *, is_async: bool) -> Transaction[_Held] | None:
+        if is_async:
+            self._ainside()
+            return self._async_held.transaction
+        self._inside()
+        return self._held.transaction
+
+    def _command(self, connection: _Held, *commands: str) -> None:
+        try:
+            connection.prepared.command("; ".join(commands).encode())
+        except psycopg.Error as error:
+            self._failed(error, connection, write=False)
+
+    async def _acommand(self, connection: _Held, *commands: str) -> None:
+        try:
+            await connection.prepared.acommand("; ".join(commands).encode())
+        except psycopg.Error as error:
+            self._failed(error, connection, write=False)
+
+    def _is_given_up(self, connection: _Held) -> bool:
+        return connection.connection.pgconn.transaction_status == TransactionStatus.INERROR
+
     # --- The same for async code ---
 
     def _here(self) -> AsyncPool[_Held]:
@@ -422,12 +444,6 @@ class PostgresDatabase(Database):
         """Whether a COMMIT has kept the transaction: one with a statement that was refused is undone, and no error."""
         if ended == b"ROLLBACK":
             raise self._given_up()
-
-    def _given_up(self) -> NitroError:
-        return NitroError(
-            f"{self.name} has refused a statement of this transaction, and keeps nothing of it: "
-            "let the error of that statement end the transaction"
-        )
 
     def _give(self, pool: Pool[_Held] | AsyncPool[_Held], held: _Held, *, is_apart: bool = False) -> None:
         # A cancelled task, for one, leaves a statement behind that is still running.

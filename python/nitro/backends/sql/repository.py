@@ -52,7 +52,9 @@ class SQLModelBackend(Repository):
         ConfigurationError: When it is used first, if the URL is none, or its driver is not installed.
     """
 
-    capabilities = Capabilities(versions=True, unique=True, ordering=True, paths=True, locks=True, transactions=True)
+    capabilities = Capabilities(
+        versions=True, unique=True, ordering=True, paths=True, locks=True, transactions=True, savepoints=True
+    )
 
     def __init__(self, url: str | None = None) -> None:
         self._url = url
@@ -535,6 +537,12 @@ class SQLModelBackend(Repository):
 
     def atransaction(self) -> AbstractAsyncContextManager[None]:
         return self.database.atransaction()
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        return self.database.savepoint()
+
+    def asavepoint(self) -> AbstractAsyncContextManager[None]:
+        return self.database.asavepoint()
 
     @contextmanager
     def locked(self, entity_class: type[E], key: Any) -> Generator[E]:

@@ -178,6 +178,29 @@ class SqliteDatabase(Database):
             self._held.end(transaction, token, is_kept=is_kept)
             self._pool.give(connection)
 
+    def _transaction(self, *, is_async: bool) -> Transaction[sqlite3.Connection] | None:  # noqa: ARG002  (one for both)
+        return self._held.transaction
+
+    def _command(self, connection: sqlite3.Connection, *commands: str) -> None:
+        try:
+            for command in commands:
+                if self._is_given_up(connection):
+                    raise self._given_up()
+                connection.execute(command)
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    async def _acommand(self, connection: sqlite3.Connection, *commands: str) -> None:
+        if len(commands) == 1:
+            # To set a savepoint, and to forget it, takes microseconds.
+            self._command(connection, *commands)
+        else:
+            await self._in_thread(self._command, connection, *commands)
+
+    def _is_given_up(self, connection: sqlite3.Connection) -> bool:
+        # As when the disk is full.
+        return not connection.in_transaction
+
     def _begin(self, connection: sqlite3.Connection) -> None:
         try:
             # At once for writing: one that reads first and then wants to write is refused when another wrote meanwhile.
