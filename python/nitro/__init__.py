@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import changes
 from ._plan import explain
 from .backends.memory import MemoryRepo
+from .clock import now
 from .codec import decode, encode
 from .config import Settings, configure, settings
 from .entity import Entity, identity
@@ -88,6 +89,7 @@ __all__ = [
     "explain",
     "identity",
     "many",
+    "now",
     "settings",
 ]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from .. import _core, changes
+from ..clock import monotonic
 from ..entity import Entity, indexes_of, validate_changes
 from ..errors import ConfigurationError, EntityNotFound
 from ..queries import Page, Query, cursor_bytes, cursor_text
@@ -37,7 +37,7 @@ class MemoryRepo(Repository):
         clock: Seconds, never going back: what time-to-live is measured by.
     """
 
-    def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self.capabilities = Capabilities(
             live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True, undo=True
         )

@@ -1,4 +1,9 @@
-"""What a backend must do, as tests: subclass `RepositoryConformance` in the tests of yours.
+"""For tests: of what is built on Nitro, and of backends.
+
+`nitro_memory`, `frozen_clock`, `seeded_ids`, `factory`, `count_queries`, `assert_max_queries` and `captured_events` are for
+tests of what is built on Nitro; pytest has most of them as fixtures, by a plugin that comes with the package.
+
+`RepositoryConformance` is what a backend must do, as tests: subclass it in the tests of yours.
 
 Example:
     >>> import pytest
@@ -10,16 +15,51 @@ Example:
 `nitro.testing.servers` starts a real PostgreSQL for tests, and `nitro.testing.fixtures` has fixtures with it.
 """
 
-try:
-    import pytest
-except ImportError as error:
-    raise ImportError("nitro.testing is for tests that pytest runs: pip install pytest") from error
+from __future__ import annotations
 
-# Before they are imported, so that a failed assertion shows its values.
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{part}" for part in ("verbs", "tracking", "queries", "uniqueness", "values", "threads"))
-)
+from typing import TYPE_CHECKING, Any
 
-from .conformance import RepositoryConformance  # noqa: E402
+if TYPE_CHECKING:
+    from .clock import FrozenClock, frozen_clock
+    from .conformance import RepositoryConformance
+    from .factories import Factory, factory
+    from .ids import seeded_ids
+    from .memory import nitro_memory
+    from .statements import Statement, assert_max_queries, count_queries
 
-__all__ = ["RepositoryConformance"]
+__all__ = [
+    "Factory",
+    "FrozenClock",
+    "RepositoryConformance",
+    "Statement",
+    "assert_max_queries",
+    "count_queries",
+    "factory",
+    "frozen_clock",
+    "nitro_memory",
+    "seeded_ids",
+]
+
+#: Where each of them is. They are imported when they are asked for: the suite for backends needs pytest.
+_LAZY = {
+    "Factory": "nitro.testing.factories",
+    "FrozenClock": "nitro.testing.clock",
+    "RepositoryConformance": "nitro.testing.conformance",
+    "Statement": "nitro.testing.statements",
+    "assert_max_queries": "nitro.testing.statements",
+    "count_queries": "nitro.testing.statements",
+    "factory": "nitro.testing.factories",
+    "frozen_clock": "nitro.testing.clock",
+    "nitro_memory": "nitro.testing.memory",
+    "seeded_ids": "nitro.testing.ids",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value

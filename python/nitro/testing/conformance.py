@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
+try:
+    import pytest
+except ImportError as error:
+    raise ImportError("the suite for backends is for tests that pytest runs: pip install pytest") from error
 
 from nitro import Repository
 
-from .domain import CLASSES
-from .queries import Queries
-from .threads import Threads
-from .tracking import Tracking
-from .uniqueness import Expiry, Uniqueness
-from .values import Values
-from .verbs import Verbs
+# Before they are imported, so that a failed assertion shows its values.
+pytest.register_assert_rewrite(
+    *(f"nitro.testing.{part}" for part in ("verbs", "tracking", "queries", "uniqueness", "values", "threads"))
+)
+
+from .domain import CLASSES  # noqa: E402
+from .queries import Queries  # noqa: E402
+from .threads import Threads  # noqa: E402
+from .tracking import Tracking  # noqa: E402
+from .uniqueness import Expiry, Uniqueness  # noqa: E402
+from .values import Values  # noqa: E402
+from .verbs import Verbs  # noqa: E402
 
 
 class RepositoryConformance(Verbs, Tracking, Queries, Uniqueness, Expiry, Values, Threads):

@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ...config import Settings, settings, shown_url
 from ...errors import BackendUnavailable, CommitOutcomeUnknown, ConfigurationError, NitroError
+from . import statements
 from .pool import OF_THE_PARENT, Gauges
 
 if TYPE_CHECKING:
@@ -195,6 +196,8 @@ class Database(ABC):
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
         self._making = threading.Lock()
+        if configured.sql_echo:
+            statements.add(statements.echo)
 
     # --- Statements ---
 

@@ -42,6 +42,7 @@ from sqlmodel.main import SQLModelMetaclass
 from ... import _core, _plan, changes, expressions, fields, relations
 from ...entity import Entity, EntityMeta, original_identity, validate_changes
 from ...errors import NotLoaded
+from ...repository import is_substituted
 from .repository import SQLModelBackend
 from .schema import VERSION, column_for, columns_of, complete_table, version_column
 
@@ -95,6 +96,9 @@ class EntityAttribute(InstrumentedAttribute[Any]):  # pyright: ignore[reportInco
     def _not_loaded(self, instance: Any, why: str) -> NotLoaded:
         cls = cast("Any", type(instance))
         name = self.key
+        if is_substituted():
+            remedy = "get it by its key, declare a Ref field, which works everywhere, or let the test have a database"
+            return NotLoaded(cls, name, "nitro_memory keeps no relations of SQLModel", remedy)
         awaiting = "await " if "Async" in why else ""
         again = f"{awaiting}session.refresh(entity, [{name!r}])"
         if name in cls.__pydantic_fields__:

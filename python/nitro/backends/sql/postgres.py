@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import select
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
@@ -22,6 +21,7 @@ from sqlalchemy.engine import URL
 
 from ...config import Settings
 from ...errors import BackendUnavailable, NitroError, WriteConflict
+from . import statements
 from .database import Clash, Current, Database, NoSuchTable, Parameters, Row, Transaction, Unfit, quoting
 from .pool import AsyncPool, Gauges, Pool
 from .prepared import Prepared
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
-
-_log = logging.getLogger("nitro.sql")
-
 
 #: What a statement may raise: texts are encoded by the driver.
 _ERRORS = (psycopg.Error, UnicodeError)
@@ -142,8 +139,8 @@ class PostgresDatabase(Database):
     # --- Statements ---
 
     def _run(self, held: _Held, read: Callable[[Any], T], sql: str, parameters: Parameters) -> T:
-        if self.settings.sql_echo:
-            _log.info("%s %r", sql, parameters)
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         return held.prepared.run(read, sql, parameters)
 
     def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
@@ -183,6 +180,8 @@ class PostgresDatabase(Database):
         with self.transaction():
             held = self._held.get()
             assert held is not None, "a transaction has a connection"
+            if statements.listeners:
+                statements.tell(self, sql)
             try:
                 with held.connection.cursor() as cursor:
                     cursor.executemany(sql, rows)
@@ -194,6 +193,8 @@ class PostgresDatabase(Database):
         with self.transaction():
             held = self._held.get()
             assert held is not None, "a transaction has a connection"
+            if statements.listeners:
+                statements.tell(self, sql)
             try:
                 with held.connection.cursor() as cursor, cursor.copy(sql) as copy:
                     for row in rows:
@@ -216,6 +217,8 @@ class PostgresDatabase(Database):
                     with suppress(NitroError):
                         self.execute(f"CLOSE {name}", ())
             return
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         taken = self._pool.take()
         is_apart = False
         try:
@@ -313,8 +316,8 @@ class PostgresDatabase(Database):
             return pool
 
     async def _arun(self, held: _Held, read: Callable[[Any], T], sql: str, parameters: Parameters) -> T:
-        if self.settings.sql_echo:
-            _log.info("%s %r", sql, parameters)
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         return await held.prepared.arun(read, sql, parameters)
 
     async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
@@ -354,6 +357,8 @@ class PostgresDatabase(Database):
         async with self.atransaction():
             held = self._async_held.get()
             assert held is not None, "a transaction has a connection"
+            if statements.listeners:
+                statements.tell(self, sql)
             try:
                 async with held.connection.cursor() as cursor:
                     await cursor.executemany(sql, rows)
@@ -365,6 +370,8 @@ class PostgresDatabase(Database):
         async with self.atransaction():
             held = self._async_held.get()
             assert held is not None, "a transaction has a connection"
+            if statements.listeners:
+                statements.tell(self, sql)
             try:
                 async with held.connection.cursor() as cursor, cursor.copy(sql) as copy:
                     for row in rows:
@@ -384,6 +391,8 @@ class PostgresDatabase(Database):
                     with suppress(NitroError):
                         await self.aexecute(f"CLOSE {name}", ())
             return
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         pool = self._here()
         taken = pool.take_idle() or await pool.take()
         is_apart = False

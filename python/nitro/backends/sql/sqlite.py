@@ -25,7 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from ...config import Settings
 from ...errors import BackendUnavailable, WriteConflict
-from . import sqlite_functions
+from . import sqlite_functions, statements
 from .database import WRITING, Clash, Current, Database, NoSuchTable, Parameters, Row, Transaction, Unfit, quoting
 from .pool import Gauges, Pool
 
@@ -82,13 +82,13 @@ class SqliteDatabase(Database):
                 f"{self.name} cannot be opened ({error}): see whether its directory exists and can be written"
             ) from error
         sqlite_functions.install(connection)
-        if self.settings.sql_echo:
-            connection.set_trace_callback(_echo)
         return connection
 
     # --- Statements ---
 
     def fetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         held = self._held.get()
         connection = self._pool.take() if held is None else held
         try:
@@ -100,6 +100,8 @@ class SqliteDatabase(Database):
                 self._pool.give(connection)
 
     def fetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002  (a file is not lost half way)
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         held = self._held.get()
         connection = self._pool.take() if held is None else held
         try:
@@ -111,6 +113,8 @@ class SqliteDatabase(Database):
                 self._pool.give(connection)
 
     def execute(self, sql: str, parameters: Parameters) -> int:
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         held = self._held.get()
         connection = self._pool.take() if held is None else held
         try:
@@ -125,6 +129,8 @@ class SqliteDatabase(Database):
         with self.transaction():
             connection = self._held.get()
             assert connection is not None, "a transaction has a connection"
+            if statements.listeners:
+                statements.tell(self, sql)
             try:
                 connection.executemany(sql, rows)
             except (sqlite3.Error, OverflowError, UnicodeError) as error:
@@ -135,6 +141,8 @@ class SqliteDatabase(Database):
             # Whoever looks at the rows may want to use the only connection meanwhile.
             yield self.fetch_all(sql, parameters)
             return
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         held = self._held.get()
         connection = self._pool.take() if held is None else held
         is_apart, cursor = False, connection.cursor()
@@ -246,6 +254,8 @@ class SqliteDatabase(Database):
             self._pool.give(connection)
 
     async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         held = self._held.get()
         connection = self._pool.take_idle() if held is None else held
         if connection is None:
@@ -272,6 +282,8 @@ class SqliteDatabase(Database):
         if self.in_memory:
             yield await self.afetch_all(sql, parameters)
             return
+        if statements.listeners:
+            statements.tell(self, sql, parameters)
         held = self._held.get()
         connection = await self._pool.atake() if held is None else held
         is_apart, cursor = False, connection.cursor()
@@ -468,9 +480,3 @@ def _always(_: sqlite3.Connection) -> bool:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def _echo(statement: str) -> None:
-    import logging
-
-    logging.getLogger("nitro.sql").info("%s", statement)

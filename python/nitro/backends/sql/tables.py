@@ -19,7 +19,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from ...entity import Entity
 from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
-from ...repository import repository_of
+from ...repository import is_substituted, repository_of
 from . import types
 from .database import WRITING, Database, database
 from .entity import SQLEntity
@@ -52,7 +52,7 @@ def create_all(*entity_classes: type) -> None:
         >>> Customer(name="Ann").save().name
         'Ann'
     """
-    if _left_alone:
+    if _left_alone or is_substituted():
         return
     for store, tables in _by_database(entity_classes).items():
         with connected(store) as connection, connection.begin():
