@@ -38,7 +38,9 @@ from .relations import Many, Ref, many
 from .repository import Capabilities, Repository
 
 if TYPE_CHECKING:
+    from . import events
     from .backends.sql import SQLEntity, SQLModelBackend, acreate_all, create_all
+    from .events import asend, captured_events, off, on
     from .work import UnitOfWork
 
 __version__ = "0.1.0"
@@ -80,16 +82,20 @@ __all__ = [
     "ValueObject",
     "WriteConflict",
     "acreate_all",
+    "asend",
+    "captured_events",
     "changes",
     "col",
     "configure",
     "create_all",
     "decode",
     "encode",
+    "events",
     "explain",
     "identity",
     "many",
-    "now",
+    "off",
+    "on",
     "settings",
 ]
 
@@ -99,7 +105,12 @@ _LAZY = {
     "SQLModelBackend": ".backends.sql",
     "UnitOfWork": ".work",
     "acreate_all": ".backends.sql",
+    "asend": ".events",
+    "captured_events": ".events",
     "create_all": ".backends.sql",
+    "events": ".events",
+    "off": ".events",
+    "on": ".events",
 }
 
 
@@ -108,6 +119,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_LAZY[name], __name__), name)
+    module = import_module(_LAZY[name], __name__)
+    value = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value
     return value
