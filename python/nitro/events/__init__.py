@@ -144,13 +144,10 @@ def off(function: Callable[..., Any], signal: blinker.Signal | str | None = None
 
     Nothing happens where it is not registered.
     """
-    if signal is None:
-        found = dispatchers()
-    else:
-        dispatcher = find_dispatcher(signal_of(signal))
-        found = [] if dispatcher is None else [dispatcher]
-    for dispatcher in found:
-        dispatcher.remove(function)
+    wanted = None if signal is None else signal_of(signal)
+    for known, dispatcher in dispatchers():
+        if wanted is None or known is wanted:
+            dispatcher.remove(function)
 
 
 async def asend(signal: blinker.Signal | str, sender: Any = None, /, **keywords: Any) -> Results:

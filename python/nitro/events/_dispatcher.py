@@ -249,8 +249,8 @@ def find_dispatcher(signal: blinker.Signal) -> Dispatcher | None:
     return vars(signal).get(_ATTRIBUTE)
 
 
-def dispatchers() -> list[Dispatcher]:
-    """Every dispatcher whose signal there is."""
+def dispatchers() -> list[tuple[blinker.Signal, Dispatcher]]:
+    """Every signal that had a handler, with its dispatcher. The signals live as long as the list."""
     with _lock:
-        # One may be in the set for a moment longer than its signal.
-        return [known for known in _dispatchers if known._signal() is not None]
+        known = list(_dispatchers)
+    return [(signal, dispatcher) for dispatcher in known if (signal := dispatcher._signal()) is not None]

@@ -9,13 +9,14 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Mapping
+from types import BuiltinMethodType
 from typing import Any
 
 import blinker
 
 from .. import _core
 from .._core import Condition, FieldRef
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, UnitOfWorkError
 
 _log = logging.getLogger("nitro.events")
 
@@ -146,6 +147,8 @@ class Handler:
             return await self.limited(coroutine)
         except Exception as error:
             self.note(error)
+            if isinstance(error, UnitOfWorkError):
+                error.add_note("send() has made a task of it; `await nitro.asend(...)` runs it as a part of the unit")
             raise
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -212,6 +215,9 @@ def identifier(thing: object) -> Hashable:
     """What blinker tells receivers and senders apart by: texts and numbers by value, all else by identity."""
     if inspect.ismethod(thing):
         return id(thing.__func__), id(thing.__self__)
+    if isinstance(thing, BuiltinMethodType):
+        # Of `list.append` and the like, too, each access makes a new object.
+        return thing.__name__, id(thing.__self__)
     return thing if isinstance(thing, (str, int)) else id(thing)
 
 
@@ -267,7 +273,7 @@ def _condition(when: Any, senders: tuple[Any, ...], name: str) -> Any:
         return when
     if isinstance(when, FieldRef):
         # A field that is true or not, as `where` takes it.
-        return _core.conditions_of(when._class, (), (when,))[0]
+        return _core.conditions_of(when._class, (), (when,), {})[0]
     if not callable(when):
         raise ConfigurationError(
             f"{name} is registered with when={when!r}: it takes a condition such as Order.total > 100, "

@@ -115,7 +115,7 @@ def captured_events(*signals: blinker.Signal | str, muted: bool = False) -> Gene
     if signals:
         chosen = wanted = tuple(map(_dispatcher.signal_of, signals))
     else:
-        known = [*blinker.default_namespace.values(), *(known.signal for known in _dispatcher.dispatchers())]
+        known = [*blinker.default_namespace.values(), *(signal for signal, _ in _dispatcher.dispatchers())]
         chosen, wanted = None, tuple({id(signal): signal for signal in known}.values())
     scope = _Scope(chosen)
     scope.captured, scope.is_muted = CapturedEvents(), muted
@@ -155,7 +155,7 @@ def muted(*functions_or_signals: Callable[..., Any] | blinker.Signal | str) -> G
     for given in functions_or_signals:
         if isinstance(given, (str, blinker.Signal)):
             signals.append(_dispatcher.signal_of(given))
-        elif any(there.key == identifier(given) for known in _dispatcher.dispatchers() for there in known.all()):
+        elif any(handler.key == identifier(given) for _, known in _dispatcher.dispatchers() for handler in known.all()):
             functions.add(identifier(given))
         else:
             raise ConfigurationError(

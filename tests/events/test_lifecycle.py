@@ -1,0 +1,137 @@
+"""The signals of the life of entities."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from blinker import ANY, signal
+
+from nitro import Entity, MemoryRepo, UnitOfWork, events, off, on
+from nitro.events import created, deleted, saved, updated
+
+
+class Order(Entity, backend=MemoryRepo()):
+    total: float = 0.0
+
+
+class Product(Entity, backend=MemoryRepo()):
+    stock: int = 0
+
+
+story: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _clean() -> Iterator[None]:
+    story.clear()
+    yield
+    for entity_class in (Order, Product):
+        for entity in entity_class.all():
+            entity.delete()
+
+
+def test_they_are_signals_of_blinker():
+    def receiver(sender: Any, **keywords: Any) -> None: ...
+
+    for lifecycle, name in ((created, "created"), (updated, "updated"), (deleted, "deleted"), (saved, "saved")):
+        assert signal(f"nitro.{name}") is lifecycle
+        assert lifecycle.name == f"nitro.{name}"
+        assert not lifecycle.has_receivers_for(ANY)
+        with lifecycle.connected_to(receiver):
+            assert lifecycle.has_receivers_for(Order())
+            assert list(lifecycle.receivers_for(ANY)) == [receiver]
+        assert not lifecycle.receivers
+
+
+def test_who_sends_them_is_told_when_somebody_begins_to_listen(monkeypatch: pytest.MonkeyPatch):
+    told: list[str] = []
+    monkeypatch.setattr(events, "listened", lambda: told.append("told"))
+
+    def receiver(sender: Any) -> None: ...
+
+    def other(sender: Any) -> None: ...
+
+    with created.connected_to(receiver):
+        assert told == ["told"]
+        on(created)(other)
+        assert told == ["told"]
+    off(other)
+    on(deleted)(other)
+    off(other)
+    assert told == ["told"] * 2
+
+
+def test_handlers_hear_of_what_was_stored_after_the_commit():
+    @on(created, Order)
+    def order_created(order: Order, changes: dict[str, Any]) -> None:
+        story.append(("created", order.total, changes["total"]))
+
+    @on(updated, Order, when=Order.total > 100)
+    def order_grew(order: Order, changes: dict[str, Any]) -> None:
+        story.append(("grew", changes))
+
+    @on(saved)
+    def any_saved(entity: Entity) -> None:
+        story.append(("saved", type(entity)))
+
+    @on(deleted)
+    def any_deleted(entity: Entity) -> None:
+        story.append(("deleted", type(entity)))
+
+    with UnitOfWork():
+        order = Order(total=5).save()
+        Product().save()
+        assert story == []
+    assert story == [("created", 5, (None, 5)), ("saved", Order), ("saved", Product)]
+    story.clear()
+    with UnitOfWork():
+        order.total = 200
+        order.save()
+    assert story == [("grew", {"total": (5, 200)}), ("saved", Order)]
+    story.clear()
+    with UnitOfWork():
+        order.delete()
+    assert story == [("deleted", Order)]
+    for handler in (order_created, order_grew, any_saved, any_deleted):
+        off(handler)
+
+
+def test_nobody_hears_of_what_was_taken_back():
+    on(saved)(story.append)
+    with pytest.raises(ValueError, match="given up"), UnitOfWork():
+        Order().save()
+        raise ValueError("given up")
+    off(story.append)
+    assert story == []
+
+
+def test_async_handlers_are_awaited_in_an_async_unit_of_work():
+    @on(created, Order)
+    async def stock(order: Order) -> None:
+        await Product(stock=1).asave()
+        story.append("done")
+
+    async def place() -> None:
+        async with UnitOfWork():
+            await Order().asave()
+        assert story == ["done"]
+
+    asyncio.run(place())
+    off(stock)
+    assert len(Product.all()) == 1
+
+
+def test_an_error_of_a_handler_says_that_the_entity_is_stored():
+    @on(created, Order)
+    def fails(order: Order) -> None:
+        raise ValueError("no mail")
+
+    with pytest.raises(ExceptionGroup) as raised, UnitOfWork():
+        Order().save()
+    off(fails)
+    group: Any = raised.value
+    while isinstance(group.exceptions[0], ExceptionGroup):
+        group = group.exceptions[0]
+    assert group.message == "nitro.created: 1 of 1 handlers failed; what was stored stays so"
+    assert len(Order.all()) == 1
