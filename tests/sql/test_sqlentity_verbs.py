@@ -94,6 +94,17 @@ def test_a_key_of_several_fields(engine):
         Page.get(("tea", 77))
 
 
+def test_thousands_of_keys_of_several_fields(engine):
+    Page.save_all([Page(book=book, number=number) for book in ("tea", "milk") for number in range(3000)])
+    keys = [("tea", number) for number in range(2500)] + [("milk", number) for number in reversed(range(2500))]
+    found = Page.get_many(keys)
+    assert [(page.book, page.number) for page in found] == keys
+    assert asyncio.run(Page.aget_many(keys)) == found
+    # More than go into one statement.
+    others = [("coffee", number) for number in range(20_000)]
+    assert Page.get_many([*keys, *others, *keys[:1]]) == [*found, found[0]]
+
+
 def test_a_version_is_kept_where_it_is_asked_for(engine):
     account = Account(owner="Ann").save()
     other = Account.get(account.id)

@@ -7,7 +7,7 @@ import decimal
 import json
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Values
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 #: Statements of queries that are kept, for each class.
 KEPT = 500
 
+#: How many parameters a statement has at the most: SQLite takes 32,766, and PostgreSQL 65,535.
+PARAMETERS = 30_000
+
 #: No parameter that is known before the statement is.
 _UNKNOWN = object()
 
@@ -71,8 +74,8 @@ class Statements:
 
     # --- By keys ---
 
-    def by_keys(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
-        """The statement for the entities with these keys, and its parameters."""
+    def by_keys(self, keys: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
+        """The statements for the entities with these keys, each with its parameters: one, unless there are very many."""
         mapping = self.mapping
         rows: list[tuple[Any, ...]] = []
         for key in keys:
@@ -80,24 +83,31 @@ class Statements:
                 rows.append(mapping.key_row(key))
             except Refused:
                 continue
-        if not mapping.single:
+        if mapping.single and mapping.columns[mapping.key].kind in ("text", "integer", "uuid"):
             compiler = mapping.compiler()
-            any_of: Clause = sa.false()
-            for row in rows:
-                pairs = zip(mapping.key_columns, row, strict=True)
-                any_of |= sa.and_(*(column == compiler.parameter(part, column.type) for column, part in pairs))
-            return mapping.finished(sa.select(*mapping.selected).where(any_of), compiler)
-        encoded = [row[0] for row in rows]
-        if mapping.columns[mapping.key].kind in ("text", "integer", "uuid"):
-            compiler = mapping.compiler()
-            operand = compiler.operand(mapping.columns[mapping.key])
-            where = compiler.is_among(operand, encoded)
+            where = compiler.is_among(compiler.operand(mapping.columns[mapping.key]), [row[0] for row in rows])
             if self._by_keys is None:
-                self._by_keys = self.mapping.finished(sa.select(*mapping.selected).where(where), compiler)[0]
-            return self._by_keys, compiler.values
-        compiler = mapping.compiler()
-        parameters = [compiler.parameter(key, mapping.key_column.type) for key in encoded]
-        return self.mapping.finished(sa.select(*mapping.selected).where(mapping.key_column.in_(parameters)), compiler)
+                self._by_keys = mapping.finished(sa.select(*mapping.selected).where(where), compiler)[0]
+            yield self._by_keys, compiler.values
+            return
+        at_once = PARAMETERS // len(mapping.keys)
+        for start in range(0, len(rows), at_once):
+            compiler = mapping.compiler()
+            where = self._is_one_of(rows[start : start + at_once], compiler)
+            yield mapping.finished(sa.select(*mapping.selected).where(where), compiler)
+
+    def _is_one_of(self, rows: list[tuple[Any, ...]], compiler: Compiler) -> Clause:
+        """Whether the key is one of these."""
+        columns = self.mapping.key_columns
+        given = [
+            tuple(compiler.parameter(part, column.type) for part, column in zip(row, columns, strict=True))
+            for row in rows
+        ]
+        if self.mapping.single:
+            return columns[0].in_([part for (part,) in given])
+        # Not any of them or another: to SQLite that is an expression as deep as there are keys.
+        values = sa.values(*(sa.column(column.name, column.type) for column in columns)).data(given)
+        return sa.tuple_(*columns).in_(values.scalar_values())
 
     def in_order_of(self, keys: Sequence[Any], found: list[Any]) -> list[Any]:
         """Entities in the order of their keys; once for each time that a key is asked for."""

@@ -270,14 +270,18 @@ class SQLModelBackend(Repository):
     def get_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
         wanted = list(keys)
         statements = self._queries(entity_class)
-        sql, parameters = statements.by_keys(wanted)
-        return statements.in_order_of(wanted, self._fetched(statements.mapping, sql, parameters))
+        found: list[E] = []
+        for statement in statements.by_keys(wanted):
+            found += self._fetched(statements.mapping, *statement)
+        return statements.in_order_of(wanted, found)
 
     async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
         wanted = list(keys)
         statements = self._queries(entity_class)
-        sql, parameters = statements.by_keys(wanted)
-        return statements.in_order_of(wanted, await self._afetched(statements.mapping, sql, parameters))
+        found: list[E] = []
+        for statement in statements.by_keys(wanted):
+            found += await self._afetched(statements.mapping, *statement)
+        return statements.in_order_of(wanted, found)
 
     def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         """Stores many entities: all of them, or none."""
