@@ -48,7 +48,22 @@ arecorder: Callable[[blinker.Signal, Any, dict[str, Any], tuple[Handler, ...]], 
 
 
 class LifecycleSignal(blinker.NamedSignal):
-    """A signal that is sent for entities as they are stored."""
+    """A signal that is sent for entities when they are stored.
+
+    Its durable handlers are told by `record`, in the transaction in which the entity is stored.
+    """
+
+    def record(self, sender: Any, /, **keywords: Any) -> None:
+        """Keeps an event for the durable handlers."""
+        dispatcher = find_dispatcher(self)
+        if dispatcher is not None and dispatcher.durable:
+            dispatcher.record(sender, keywords)
+
+    async def arecord(self, sender: Any, /, **keywords: Any) -> None:
+        """`record`, for async code."""
+        dispatcher = find_dispatcher(self)
+        if dispatcher is not None and dispatcher.durable:
+            await dispatcher.arecord(sender, keywords)
 
     def connect(self, receiver: _F, sender: Any = blinker.ANY, weak: bool = True) -> _F:
         # It sends these signals, from the moment on that it is asked to.

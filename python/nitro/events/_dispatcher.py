@@ -33,6 +33,8 @@ class Dispatcher:
     def __init__(self, signal: blinker.Signal) -> None:
         # Not the signal itself: it goes as soon as nobody else has it.
         self._signal = weakref.ref(signal)
+        #: Whether events are kept for durable handlers before they are sent.
+        self._is_lifecycle = isinstance(signal, events.LifecycleSignal)
         self.handlers: tuple[Handler, ...] = ()
         self.durable: tuple[Handler, ...] = ()
         self._steps: tuple[Step, ...] = ()
@@ -112,7 +114,7 @@ class Dispatcher:
         failures: list[Exception] = []
         if self.durable or _scopes.opened:
             steps, durable, failures = self._prepared(sender, keywords)
-            if durable:
+            if durable and not self._is_lifecycle:
                 try:
                     _recorder(events.recorder)(self.signal, sender, keywords, durable)
                 except Exception as error:  # noqa: BLE001 - raised in a group, after the handlers
@@ -154,13 +156,33 @@ class Dispatcher:
                 del failures
         return results
 
+    def record(self, sender: Any, keywords: dict[str, Any]) -> None:
+        """Keeps an event for the durable handlers, before it is sent."""
+        for handlers in self._recorded(sender):
+            _recorder(events.recorder)(self.signal, sender, keywords, handlers)
+
+    async def arecord(self, sender: Any, keywords: dict[str, Any]) -> None:
+        """`record`, for async code."""
+        for handlers in self._recorded(sender):
+            await _recorder(events.arecorder)(self.signal, sender, keywords, handlers)
+
+    def _recorded(self, sender: Any) -> Iterable[tuple[Handler, ...]]:
+        """The durable handlers that an event is kept for, if there are any."""
+        wanted = tuple(
+            handler
+            for handler in self.durable
+            if (handler.matches is None or handler.matches(sender))
+            and not any(scope.mutes(self.signal, handler) for scope in _scopes.current())
+        )
+        return (wanted,) if wanted else ()
+
     async def asend(self, sender: Any, keywords: dict[str, Any], results: Results, failures: list[Exception]) -> None:
         """Runs the handlers, awaits those for async code, and adds what they return and what they raise."""
         steps = self._steps
         if self.durable or _scopes.opened:
             steps, durable, raised = self._prepared(sender, keywords)
             failures += raised
-            if durable:
+            if durable and not self._is_lifecycle:
                 try:
                     await _recorder(events.arecorder)(self.signal, sender, keywords, durable)
                 except Exception as error:  # noqa: BLE001 - raised in a group, after the handlers

@@ -1,8 +1,8 @@
 """Units of work: what is changed inside of one is kept together, or not at all.
 
 `UnitOfWork` is what programs write. Behind it there is one `Unit` for all that are nested in one another: it holds the
-transaction, the entities that it has met, and what is to be done after the commit. The verbs of entities know nothing of
-it: while a unit is going on, a `Joined` stands in for each repository that they talk to.
+transaction, the entities that it has met, and what is to be done after the commit. The verbs of entities know nothing
+of it: while a unit is going on, a `Joined` stands in for each repository that they talk to.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ import inspect
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextvars import Token
 from functools import wraps
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .. import _core
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
 from .handles import AsyncEntities, AsyncWork, Entities, Work
 from .joined import check_isolation
-from .unit import Unit, ambient, current
+from .unit import Unit, current
 
 __all__ = ["AsyncEntities", "AsyncWork", "Attempt", "Entities", "Unit", "UnitOfWork", "Work", "attempts", "current"]
 
@@ -61,17 +59,16 @@ class UnitOfWork:
         'Ann'
     """
 
-    __slots__ = ("_isolation", "_retries", "_token", "_work")
+    __slots__ = ("_isolation", "_retries", "_work")
 
     def __init__(self, *, retries: int = 0, isolation: str | None = None) -> None:
         if retries < 0:
             raise ValueError(f"retries takes a number from 0 on, got {retries}")
         self._retries, self._isolation = retries, isolation
-        self._token: Token[Unit | None] | None = None
         self._work: Work | AsyncWork | None = None
 
-    def _enter(self, *, is_async: bool) -> Unit | None:
-        """Begins it; gives the unit that it is part of, where there is one."""
+    def _enter(self, *, is_async: bool) -> tuple[Unit, bool]:
+        """The unit that it is, or is part of, and whether it is only a part."""
         if self._work is not None:
             raise UnitOfWorkError("this UnitOfWork is going on already: make another for what is inside of it")
         if self._retries:
@@ -81,75 +78,40 @@ class UnitOfWork:
         outer = current()
         if outer is not None:
             check_isolation(outer, self._isolation)
-            return outer
-        self._token = ambient.set(Unit(is_async=is_async, isolation=self._isolation))
-        _core.hold_shortcuts()
-        return None
-
-    def _end(self, unit: Unit) -> None:
-        unit.is_open = False
-        _core.release_shortcuts()
-        token, self._token = self._token, None
-        if token is not None:
-            ambient.reset(token)
+            return outer, True
+        unit = Unit(is_async=is_async, isolation=self._isolation)
+        unit.begin()
+        return unit, False
 
     def __enter__(self) -> Work:
-        outer = self._enter(is_async=False)
-        unit = outer or ambient.get()
-        assert unit is not None, "it has begun"
-        self._work = Work(unit, is_inner=outer is not None)
-        return self._work
+        unit, is_inner = self._enter(is_async=False)
+        work = self._work = Work(unit, is_inner=is_inner)
+        return work
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         work, self._work = self._work, None
         assert work is not None, "it was entered"
-        unit = work._unit
-        if work._is_inner:
-            if error is not None:
-                unit.fail_inside()
-            return
-        unit.check_owner()
-        try:
-            if error is not None:
-                unit.rollback(error)
-            else:
-                try:
-                    unit.commit()
-                finally:
-                    unit.warn_of_unsaved()
-        finally:
-            self._end(unit)
+        if not work._is_inner:
+            work._unit.end(error)
+        elif error is not None:
+            work._unit.fail_inside()
 
     async def __aenter__(self) -> AsyncWork:
-        outer = self._enter(is_async=True)
-        unit = outer or ambient.get()
-        assert unit is not None, "it has begun"
-        self._work = AsyncWork(unit, is_inner=outer is not None)
-        return self._work
+        unit, is_inner = self._enter(is_async=True)
+        work = self._work = AsyncWork(unit, is_inner=is_inner)
+        return work
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         work, self._work = self._work, None
         assert work is not None, "it was entered"
-        unit = work._unit
-        if work._is_inner:
-            if error is not None:
-                unit.fail_inside()
-            return
-        unit.check_owner()
-        try:
-            if error is not None:
-                await unit.arollback(error)
-            else:
-                try:
-                    await unit.acommit()
-                finally:
-                    unit.warn_of_unsaved()
-        finally:
-            self._end(unit)
+        if not work._is_inner:
+            await work._unit.aend(error)
+        elif error is not None:
+            work._unit.fail_inside()
 
     def __call__(self, function: F) -> F:
         """Runs each call of a function in a unit of work, anew where others were quicker; coroutine functions too."""

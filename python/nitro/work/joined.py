@@ -313,10 +313,98 @@ def check_isolation(unit: Unit, isolation: str | None) -> None:
         )
 
 
+#: What Announcing leaves to the repository.
+_READING = (
+    "get", "get_many", "select", "stream", "page", "count", "aggregate", "explain", "refresh", "locked", "delete_all",
+    "update_all", "aget", "aget_many", "aselect", "astream", "apage", "acount", "aaggregate", "arefresh", "alocked",
+    "adelete_all", "aupdate_all", "clear",
+)  # fmt: skip
+
+
+class Announcing(Joined):
+    """What stands in for a repository outside of units of work, while somebody listens: what is written is a unit of
+    its own, and the signals are sent at once."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self.capabilities = repository.capabilities
+        for name in _READING:
+            setattr(self, name, getattr(repository, name))
+
+    def _alone(self, *, is_async: bool) -> tuple[Unit, Joined]:
+        unit = Unit(is_async=is_async)
+        joined = unit.joined[self._repository] = Joined(unit, self._repository)
+        joined._has_undo = joined._is_later = False
+        # A statement by itself needs no transaction, unless events are kept together with it.
+        joined._has_transactions &= any(map(events.durable_handlers, _SIGNALS))
+        return unit, joined
+
+    def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        unit, joined = self._alone(is_async=False)
+        with unit.around():
+            joined.save(entity, ttl=ttl)
+
+    def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        unit, joined = self._alone(is_async=False)
+        with unit.around():
+            joined.upsert(entity, ttl=ttl)
+
+    def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        unit, joined = self._alone(is_async=False)
+        with unit.around():
+            joined.save_all(entities, ttl=ttl)
+
+    def delete(self, entity: Entity) -> None:
+        unit, joined = self._alone(is_async=False)
+        with unit.around():
+            joined.delete(entity)
+
+    @contextmanager
+    def transaction(self, isolation: str | None = None) -> Generator[None]:
+        unit = Unit(is_async=False, isolation=isolation)
+        with unit.around():
+            if self.capabilities.transactions:
+                unit.join(self._repository)
+            yield
+
+    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        unit, joined = self._alone(is_async=True)
+        async with unit.aaround():
+            await joined.asave(entity, ttl=ttl)
+
+    async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        unit, joined = self._alone(is_async=True)
+        async with unit.aaround():
+            await joined.aupsert(entity, ttl=ttl)
+
+    async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
+        unit, joined = self._alone(is_async=True)
+        async with unit.aaround():
+            await joined.asave_all(entities, ttl=ttl)
+
+    async def adelete(self, entity: Entity) -> None:
+        unit, joined = self._alone(is_async=True)
+        async with unit.aaround():
+            await joined.adelete(entity)
+
+    @asynccontextmanager
+    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
+        unit = Unit(is_async=True, isolation=isolation)
+        async with unit.aaround():
+            if self.capabilities.transactions:
+                await unit.ajoin(self._repository)
+            yield
+
+
+_SIGNALS = (events.created, events.updated, events.deleted, events.saved)
+
+
 def stand_in(repository: Repository) -> Repository:
     """What the verbs talk to in place of a repository."""
     unit = ambient.get()
     if unit is None or not unit.is_open:
+        if any(signal.receivers for signal in _SIGNALS):
+            return Announcing(repository)
         return repository
     unit.check_owner()
     joined = unit.joined.get(repository)

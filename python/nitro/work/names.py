@@ -31,7 +31,7 @@ def plural(entity_class: type[Any]) -> str:
 def class_called(name: str, known: Iterable[tuple[type, Any]]) -> type[Entity]:
     """The class of entities whose plural is `name`.
 
-    Where several are, it is the one of which the unit of work knows an entity, or the one that the caller calls by its name.
+    Where several are, it is the one of which the unit of work knows an entity, or the one that the caller calls so.
 
     Args:
         known: (class, key) of the entities that are known.

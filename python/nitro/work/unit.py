@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from pydantic import ValidationError
+
 from .. import _core, events
 from ..changes import renew
 from ..entity import Entity, identity, original_identity
@@ -20,7 +22,7 @@ from ..errors import UnitOfWorkError, UnsavedChangesWarning
 from ..repository import Repository, repository_of
 
 if TYPE_CHECKING:
-    from blinker import Signal
+    from ..events import LifecycleSignal
 
 E = TypeVar("E", bound=Entity)
 
@@ -72,6 +74,7 @@ class Unit:
         "_task",
         "_tasks",
         "_thread",
+        "_token",
         "_transaction",
         "_undo",
         "_with",
@@ -176,12 +179,9 @@ class Unit:
         """Lets an async unit end, and commit, only when a task has ended; the task's error is the unit's."""
         self._tasks.add(task)
 
-    def announce(self, signal: Signal, entity: Entity, changes: dict[str, tuple[Any, Any]]) -> None:
-        """Sends a signal after the commit."""
-        if self.is_async:
-            self._after.append(lambda: events.asend(signal, entity, changes=changes))
-        else:
-            self._after.append(lambda: signal.send(entity, changes=changes))
+    def announce(self, signal: LifecycleSignal, entity: Entity, changes: dict[str, tuple[Any, Any]]) -> None:
+        """Sends a signal after the commit; its durable handlers have it in the transaction."""
+        self._after.append(_Announcement(signal, entity, changes, is_async=self.is_async))
 
     # --- Transactions ---
 
@@ -192,7 +192,7 @@ class Unit:
             UnitOfWorkError: If there is one of another database already, or the unit is an async one.
         """
         if self._transaction is None or self._scope is not repository.transaction_scope:
-            self._check_joins(repository, is_async=False)
+            self._check_joins(is_async=False)
             transaction = repository.transaction(**self._options)
             transaction.__enter__()
             self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
@@ -200,7 +200,7 @@ class Unit:
     async def ajoin(self, repository: Repository) -> None:
         """`join`, in an async unit."""
         if self._transaction is None or self._scope is not repository.transaction_scope:
-            self._check_joins(repository, is_async=True)
+            self._check_joins(is_async=True)
             transaction = repository.atransaction(**self._options)
             await transaction.__aenter__()
             self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
@@ -209,7 +209,7 @@ class Unit:
     def _options(self) -> dict[str, Any]:
         return {} if self.isolation is None else {"isolation": self.isolation}
 
-    def _check_joins(self, repository: Repository, *, is_async: bool) -> None:
+    def _check_joins(self, *, is_async: bool) -> None:
         if self._transaction is not None:
             raise UnitOfWorkError(
                 "a unit of work is kept together in one database, and this one has changed another already: "
@@ -267,7 +267,63 @@ class Unit:
         if not any(there is entity and said == verb for _, said, there, _ in self._later):
             self._later.append((repository, verb, entity, options))
 
-    # --- The end ---
+    # --- The beginning and the end ---
+
+    def begin(self) -> None:
+        """From here on the running code is inside of it."""
+        self._token = ambient.set(self)
+        _core.hold_shortcuts()
+
+    def end(self, error: BaseException | None) -> None:
+        """Ends it: by a commit, or, because of an error, by a rollback."""
+        self.check_owner()
+        try:
+            if error is not None:
+                self.rollback(error)
+            else:
+                self.commit()
+                self.warn_of_unsaved()
+        finally:
+            self._close()
+
+    async def aend(self, error: BaseException | None) -> None:
+        """`end`, of an async unit."""
+        self.check_owner()
+        try:
+            if error is not None:
+                await self.arollback(error)
+            else:
+                await self.acommit()
+                self.warn_of_unsaved()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self.is_open = False
+        _core.release_shortcuts()
+        ambient.reset(self._token)
+
+    @contextmanager
+    def around(self) -> Generator[None]:
+        """What is done inside of the block is done inside of the unit."""
+        self.begin()
+        try:
+            yield
+        except BaseException as error:
+            self.end(error)
+            raise
+        self.end(None)
+
+    @asynccontextmanager
+    async def aaround(self) -> AsyncGenerator[None]:
+        """`around`, of an async unit."""
+        self.begin()
+        try:
+            yield
+        except BaseException as error:
+            await self.aend(error)
+            raise
+        await self.aend(None)
 
     def commit(self) -> None:
         """Keeps what was changed, and does what is to be done after that.
@@ -277,6 +333,8 @@ class Unit:
         """
         try:
             self._check_kept()
+            for announcement in self._announcements():
+                announcement.record()
             transaction, self._transaction = self._transaction, None
             if transaction is not None:
                 transaction.__exit__(None, None, None)
@@ -302,6 +360,8 @@ class Unit:
                 await asyncio.gather(*self._tasks)
                 self._tasks = {task for task in self._tasks if not task.done()}
             self._check_kept()
+            for announcement in self._announcements():
+                await announcement.arecord()
             transaction, self._transaction = self._transaction, None
             if transaction is not None:
                 await transaction.__aexit__(None, None, None)
@@ -356,6 +416,9 @@ class Unit:
                 "too, or use `with uow.savepoint()` for what may fail"
             )
 
+    def _announcements(self) -> list[_Announcement]:
+        return [function for function in self._after if isinstance(function, _Announcement)]
+
     def _kept(self) -> tuple[list[_Write], list[Callable[[], Any]]]:
         """The transaction is kept; gives what is to be done after that."""
         writes, self._later = self._later, []
@@ -380,7 +443,7 @@ class Unit:
             if _core.is_changed(entity):
                 _core.revert_changes(entity)
             for name, value in since.dirty.get(id(entity), before).items():
-                setattr(entity, name, copy.deepcopy(value))
+                _put_back(entity, name, copy.deepcopy(value))
             if _core.version(entity):
                 self._known[type(entity), identity(entity)] = entity
 
@@ -450,6 +513,30 @@ class Mark(NamedTuple):
     dirty: dict[int, dict[str, Any]]
 
 
+class _Announcement:
+    """What an entity went through, which a signal tells after the commit."""
+
+    __slots__ = ("_changes", "_entity", "_is_async", "_signal")
+
+    def __init__(
+        self, signal: LifecycleSignal, entity: Entity, changes: dict[str, tuple[Any, Any]], *, is_async: bool
+    ) -> None:
+        self._signal, self._entity, self._changes, self._is_async = signal, entity, changes, is_async
+
+    def record(self) -> None:
+        """Keeps the event for the durable handlers."""
+        self._signal.record(self._entity, changes=self._changes)
+
+    async def arecord(self) -> None:
+        """`record`, for async code."""
+        await self._signal.arecord(self._entity, changes=self._changes)
+
+    def __call__(self) -> Any:
+        if self._is_async:
+            return events.asend(self._signal, self._entity, changes=self._changes)
+        return self._signal.send(self._entity, changes=self._changes)
+
+
 class _GivenUp(Exception):
     """A unit of work is given up by its own program."""
 
@@ -459,6 +546,14 @@ def _dirty(entity: Entity) -> dict[str, Any]:
     if not _core.is_changed(entity):
         return {}
     return {name: copy.deepcopy(new) for name, (_, new) in _core.changes(entity).items()}
+
+
+def _put_back(entity: Entity, name: str, value: Any) -> None:
+    try:
+        setattr(entity, name, value)
+    except ValidationError:
+        # A container that was edited in place into something that is not valid.
+        entity.__dict__[name] = value
 
 
 def _exit(transaction: AbstractContextManager[Any], error: BaseException) -> None:
@@ -480,7 +575,7 @@ async def _aexit(transaction: AbstractAsyncContextManager[Any], error: BaseExcep
 def _gather(errors: list[Exception], function: Callable[[], Any]) -> None:
     try:
         answer = function()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised in a group, after the others
         errors.append(error)
         return
     if inspect.iscoroutine(answer):
@@ -495,7 +590,7 @@ async def _agather(errors: list[Exception], function: Callable[[], Any]) -> None
         answer = function()
         if inspect.isawaitable(answer):
             await answer
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised in a group, after the others
         errors.append(error)
 
 
