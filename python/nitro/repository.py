@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import _core, changes
 from ._core import Condition, FieldRef
-from .errors import ConfigurationError, UnsupportedQuery
+from .errors import ConfigurationError, NitroError, UnsupportedQuery
 from .expressions import field_of
 from .queries import Page, Query, cursor_bytes, cursor_text
 
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from .entity import Entity
 
 E = TypeVar("E", bound="Entity")
+T = TypeVar("T", "threading.Event", "_Turn")
 
 _IN_MEMORY = "; .in_memory() reads everything, and filters and sorts here"
 
@@ -46,7 +55,7 @@ class Capabilities:
     operators: frozenset[str] | None = None
     #: Looks into nested models, dictionaries and lists: `Order.address.city`, `Order.lines.any(...)`.
     paths: bool = False
-    #: Has `locked`.
+    #: Has `locked` and `alocked`.
     locks: bool = False
     #: Changes in a unit of work are kept together or not at all, and nobody sees a part of them.
     transactions: bool = False
@@ -305,6 +314,10 @@ class Repository(ABC):
         """`get`, for async code."""
         return self.get(entity_class, key)
 
+    def alocked(self, entity_class: type[E], key: Any) -> AbstractAsyncContextManager[E]:  # noqa: ARG002  (as above)
+        """`locked`, for async code: the event loop goes on while it waits."""
+        raise UnsupportedQuery(f"{type(self).__name__} has no locks")
+
     def atransaction(self) -> AbstractAsyncContextManager[None]:
         """`transaction`, for async code."""
         return nullcontext()
@@ -408,29 +421,154 @@ def _cursor_of(after: str, query: Query[Any]) -> bytes:
     return reached
 
 
+class _KeyLock:
+    """A lock that somebody has, and those who wait for it, each with what tells them that it is theirs."""
+
+    __slots__ = ("depth", "owner", "waiting")
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        self.depth = 1
+        self.waiting: deque[tuple[object, threading.Event | _Turn]] = deque()
+
+
 class KeyLocks:
-    """A lock for each key that somebody wants, for as long as somebody does. Reentrant in one thread."""
+    """A lock for each key that somebody wants, for as long as somebody does.
+
+    Threads and the tasks of event loops wait for one another, in the order in which they came. Whoever has the lock may
+    take it again: the task, or the thread outside of any task.
+    """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._locks: dict[Any, tuple[threading.RLock, int]] = {}
+        self._locks: dict[Any, _KeyLock] = {}
 
     @contextmanager
     def hold(self, key: Any) -> Generator[None]:
-        """Waits until nobody else holds the lock of this key, and holds it."""
-        with self._guard:
-            lock, wanted = self._locks.get(key) or (threading.RLock(), 0)
-            self._locks[key] = lock, wanted + 1
+        """Waits until nobody else holds the lock of this key, and holds it.
+
+        Raises:
+            NitroError: If a task of the event loop that would have to stop meanwhile holds it.
+        """
+        me = _running()
+        turn = self._take(key, me, threading.Event)
+        if turn is not None:
+            try:
+                self._check_others(key, me)
+                turn.wait()
+            except BaseException:
+                self._leave(key, me, turn)
+                raise
         try:
-            with lock:
-                yield
+            yield
         finally:
-            with self._guard:
-                lock, wanted = self._locks[key]
-                if wanted == 1:
+            self._give(key)
+
+    @asynccontextmanager
+    async def ahold(self, key: Any) -> AsyncGenerator[None]:
+        """`hold`, for async code: the event loop goes on meanwhile."""
+        me = _running()
+        turn = self._take(key, me, _Turn)
+        if turn is not None:
+            try:
+                await turn.wait()
+            except BaseException:
+                self._leave(key, me, turn)
+                raise
+        try:
+            yield
+        finally:
+            self._give(key)
+
+    def _take(self, key: Any, me: object, turns: type[T]) -> T | None:
+        """What to wait for; None where the lock is ours at once."""
+        with self._guard:
+            lock = self._locks.get(key)
+            if lock is None:
+                self._locks[key] = _KeyLock(me)
+                return None
+            if lock.owner == me:
+                lock.depth += 1
+                return None
+            turn = turns()
+            lock.waiting.append((me, turn))
+            return turn
+
+    def _give(self, key: Any) -> None:
+        with self._guard:
+            lock = self._locks[key]
+            lock.depth -= 1
+            while not lock.depth:
+                if not lock.waiting:
                     del self._locks[key]
-                else:
-                    self._locks[key] = lock, wanted - 1
+                    return
+                lock.owner, turn = lock.waiting.popleft()
+                try:
+                    turn.set()
+                    lock.depth = 1
+                except RuntimeError:
+                    pass  # its event loop is closed
+
+    def _leave(self, key: Any, me: object, turn: threading.Event | _Turn) -> None:
+        """Somebody waits no longer; the lock may be theirs already."""
+        with self._guard:
+            lock = self._locks.get(key)
+            is_ours = lock is not None and lock.owner == me
+            if lock is not None and (me, turn) in lock.waiting:
+                lock.waiting.remove((me, turn))
+        if is_ours:
+            self._give(key)
+
+    def _check_others(self, key: Any, me: object) -> None:
+        """Whether those who are to give the lock back can do so while this thread waits."""
+        if isinstance(me, int):
+            return
+        loop: Any = cast("Any", me).get_loop()
+        with self._guard:
+            lock = self._locks[key]
+            before = [lock.owner, *(other for other, _ in lock.waiting)]
+        for other in before[: before.index(me)]:
+            if not isinstance(other, int) and cast("Any", other).get_loop() is loop:
+                raise NitroError(
+                    "another task of this event loop has it locked, and would not come to an end while this one waits: "
+                    "lock it by `async with ...alocked(...)`, which lets the others go on"
+                )
+
+
+class _Turn:
+    """What `threading.Event` is, for a task."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._loop = asyncio.get_running_loop()
+        self._future = self._loop.create_future()
+
+    def set(self) -> None:
+        """Lets the task go on. From any thread.
+
+        Raises:
+            RuntimeError: If the event loop is closed.
+        """
+        self._loop.call_soon_threadsafe(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self) -> None:
+        """Waits until it is set."""
+        await self._future
+
+
+def _running() -> object:
+    """Who is running: the task; outside of any the number of the thread."""
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        task = asyncio.current_task()
+        if task is not None:
+            return task
+    return threading.get_ident()
 
 
 _shared: dict[type, Repository] = {}

@@ -1,10 +1,12 @@
 """Several stores of one class, clearing them, locks, and how a query is answered."""
 
+import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nitro import Entity, EntityNotFound, Field, Index, MemoryRepo
+from nitro import Entity, EntityNotFound, Field, Index, MemoryRepo, NitroError
 
 store = MemoryRepo()
 other = MemoryRepo()
@@ -69,6 +71,131 @@ def test_a_lock_is_given_back_after_an_error():
     thread.start()
     thread.join(30)
     assert done == [order]
+
+
+def run(story):
+    return asyncio.run(asyncio.wait_for(story, 30))
+
+
+def test_a_task_waits_for_the_lock_and_its_event_loop_goes_on():
+    order = Order(name="a").save()
+    seen = []
+
+    async def first(inside: asyncio.Event) -> None:
+        async with store.alocked(Order, order.id) as locked:
+            assert locked is order
+            # The same task may have it again, in both ways.
+            async with store.alocked(Order, order.id):
+                with store.locked(Order, order.id):
+                    inside.set()
+                    await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            seen.append("first")
+
+    async def second() -> None:
+        async with store.alocked(Order, order.id):
+            seen.append("second")
+
+    async def story() -> None:
+        inside = asyncio.Event()
+        task = asyncio.create_task(first(inside))
+        await inside.wait()
+        await asyncio.gather(second(), task)
+        with pytest.raises(EntityNotFound, match="no Order has the key 'nobody'"):
+            async with store.alocked(Order, "nobody"):
+                pass
+
+    run(story())
+    assert seen == ["first", "second"]
+
+
+def test_tasks_of_several_loops_and_threads_wait_for_one_another():
+    order = Order(name="a").save()
+    barrier = threading.Barrier(6)
+
+    async def add() -> None:
+        async with store.alocked(Order, order.id) as locked:
+            total = locked.total
+            await asyncio.sleep(0)
+            locked.total = total + 1
+
+    async def many() -> None:
+        barrier.wait()
+        await asyncio.gather(*(add() for _ in range(100)))
+
+    def work() -> None:
+        barrier.wait()
+        for _ in range(100):
+            with store.locked(Order, order.id) as locked:
+                total = locked.total
+                Order.where(total=total).count()
+                locked.total = total + 1
+
+    with ThreadPoolExecutor(6) as threads:
+        done = [threads.submit(run, many()) for _ in range(3)] + [threads.submit(work) for _ in range(3)]
+    for one in done:
+        one.result()
+    assert order.total == 600
+
+
+def test_a_task_that_is_cancelled_while_it_waits_leaves_the_lock_to_others():
+    order = Order(name="a").save()
+    seen = []
+
+    async def wait(name: str) -> None:
+        async with store.alocked(Order, order.id):
+            seen.append(name)
+
+    async def story() -> None:
+        async with store.alocked(Order, order.id):
+            waiting = [asyncio.create_task(wait(name)) for name in ("early", "middle", "late")]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+            await asyncio.sleep(0)
+        # The lock has been handed to this one, which has not run since.
+        waiting[1].cancel()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(error) for error in ended] == [asyncio.CancelledError, asyncio.CancelledError, type(None)]
+        with store.locked(Order, order.id):
+            seen.append("after")
+
+    run(story())
+    assert seen == ["late", "after"]
+
+
+def test_a_task_of_a_loop_that_has_ended_is_passed_over():
+    order = Order(name="a").save()
+    loop = asyncio.new_event_loop()
+
+    async def wait() -> None:
+        async with store.alocked(Order, order.id):
+            pass
+
+    with store.locked(Order, order.id):
+        left = loop.create_task(wait())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        left._log_destroy_pending = False
+    with store.locked(Order, order.id) as locked:
+        assert locked is order
+    left.get_coro().close()
+
+
+def test_a_task_does_not_stop_the_loop_for_a_lock_of_another_task():
+    order = Order(name="a").save()
+
+    async def other() -> None:
+        with pytest.raises(NitroError, match="alocked"), store.locked(Order, order.id):
+            pass
+
+    async def story() -> None:
+        async with store.alocked(Order, order.id):
+            await asyncio.create_task(other())
+        with store.locked(Order, order.id) as locked:
+            assert locked is order
+
+    run(story())
 
 
 def test_no_update_under_a_lock_is_lost():

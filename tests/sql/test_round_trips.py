@@ -202,6 +202,11 @@ def with_lock(shop: Shop, order: Any) -> None:
         pass
 
 
+async def awith_lock(shop: Shop, order: Any) -> None:
+    async with shop.Order._persistence_backend_class.alocked(shop.Order, order.id):
+        pass
+
+
 CASES = [
     Case("insert", Shop.new, lambda _, order: order.save(), lambda _, order: order.asave(), 1, 1),
     Case(
@@ -375,7 +380,7 @@ CASES = [
         MANY + 2,
         MANY + 2,
     ),
-    Case("locked", Shop.stored, with_lock, None, 3, 3),
+    Case("locked", Shop.stored, with_lock, awith_lock, 3, 3),
 ]
 
 

@@ -161,6 +161,11 @@ def of_a_repository(repository: Repository) -> None:
         assert_type(locked, Order)
 
 
+async def of_an_async_repository(repository: Repository) -> None:
+    async with repository.alocked(Order, "1") as locked:
+        assert_type(locked, Order)
+
+
 # --- Relations ---
 
 

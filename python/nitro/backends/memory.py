@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from .. import _core, changes
@@ -167,7 +167,7 @@ class MemoryRepo(Repository):
 
     @contextmanager
     def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
-        """The entity with this key, while no other thread has it `locked`.
+        """The entity with this key, while no other thread and no other task has it locked.
 
         Example:
             >>> with nitro.MemoryRepo().locked(Order, "1") as order:
@@ -177,6 +177,15 @@ class MemoryRepo(Repository):
         """
         with self._locks.hold((entity_class, key)):
             entity = self.get(entity_class, key)
+            if entity is None:
+                raise EntityNotFound(entity_class, key)
+            yield entity
+
+    @asynccontextmanager
+    async def alocked(self, entity_class: type[E], key: Any) -> AsyncGenerator[E]:
+        """`locked`, for async code: while no other task and no other thread has it locked."""
+        async with self._locks.ahold((entity_class, key)):
+            entity = await self.aget(entity_class, key)
             if entity is None:
                 raise EntityNotFound(entity_class, key)
             yield entity

@@ -99,6 +99,27 @@ class Threads:
         together(work)
         assert [Order.get(id).rank for id in ids] == [THREADS * 4] * 3
 
+    def test_no_update_of_a_task_under_a_lock_is_lost(self, repository: Repository) -> None:
+        if not repository.capabilities.locks:
+            return
+        ids = [Order().save().id for _ in range(3)]
+
+        async def add(key: str) -> None:
+            async with repository.alocked(Order, key) as order:
+                rank = order.rank
+                await asyncio.sleep(0)
+                await Order.where().acount()
+                order.rank = rank + 1
+                await order.asave()
+
+        async def story() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(30):
+                    tasks.create_task(add(ids[number % 3]))
+
+        asyncio.run(story())
+        assert [Order.get(id).rank for id in ids] == [10] * 3
+
     def test_of_all_who_want_a_key_one_gets_it(self) -> None:
         def work(number: int) -> list[str]:
             won: list[str] = []

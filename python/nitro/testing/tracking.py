@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 
 import pytest
@@ -156,6 +157,8 @@ class Tracking:
         if not repository.capabilities.locks:
             with pytest.raises(UnsupportedQuery, match=backend_name(repository)):
                 repository.locked(Order, order.id)
+            with pytest.raises(UnsupportedQuery, match=backend_name(repository)):
+                repository.alocked(Order, order.id)
             return
         with repository.locked(Order, order.id) as locked:
             assert locked == order
@@ -164,6 +167,18 @@ class Tracking:
         assert Order.get(order.id).rank == 1
         with pytest.raises(EntityNotFound), repository.locked(Order, "nobody"):
             pass
+
+        async def story() -> None:
+            async with repository.alocked(Order, order.id) as locked:
+                assert locked == await Order.aget(order.id)
+                locked.rank += 1
+                await locked.asave()
+            with pytest.raises(EntityNotFound):
+                async with repository.alocked(Order, "nobody"):
+                    pass
+
+        asyncio.run(story())
+        assert Order.get(order.id).rank == 2
 
     def test_a_savepoint(self, repository: Repository) -> None:
         if not repository.capabilities.savepoints:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Values
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -554,6 +554,16 @@ class SQLModelBackend(Repository):
         mapping = self._mapping(entity_class)
         with mapping.database.transaction():
             row = mapping.database.fetch_one(mapping.lock_sql, mapping.key_row(key))
+            if row is None:
+                raise EntityNotFound(entity_class, key)
+            yield mapping.entity(row)
+
+    @asynccontextmanager
+    async def alocked(self, entity_class: type[E], key: Any) -> AsyncGenerator[E]:
+        """`locked`, for async code."""
+        mapping = self._mapping(entity_class)
+        async with mapping.database.atransaction():
+            row = await mapping.database.afetch_one(mapping.lock_sql, mapping.key_row(key))
             if row is None:
                 raise EntityNotFound(entity_class, key)
             yield mapping.entity(row)
