@@ -18,7 +18,10 @@ from nitro.testing.servers import PostgresServer, ServerNotFound, packaged_progr
 
 #: Starts a server, says where, and waits.
 STARTER = """
+import signal
 import sys
+# Whatever runs the tests may ignore it, and what it starts does so too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from nitro.testing.servers import postgres
 server = postgres(own=True)
 print(server.url, server._directory, server._process.pid, flush=True)
