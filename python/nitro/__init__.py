@@ -94,6 +94,7 @@ __all__ = [
     "explain",
     "identity",
     "many",
+    "now",
     "off",
     "on",
     "settings",

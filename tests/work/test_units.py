@@ -97,15 +97,31 @@ def test_the_outer_one_cannot_be_kept_when_an_inner_one_failed(repository: Repos
     assert Order.get_or_none(order.id) is None
 
 
-def test_live_values_that_were_never_saved_survive_a_unit_that_fails(repository: Repository) -> None:
-    order = Order(total=1).save()
-    order.total = 2
+def test_an_entity_from_outside_gets_the_values_back_that_it_was_stored_with(repository: Repository) -> None:
+    order = Order(total=1, tags=["a"]).save()
     with pytest.raises(Broken), UnitOfWork() as uow:
+        order.total = 2
+        order.tags.append("b")
         uow.orders.save(order)
         order.total = 3
-        order.save()
         raise Broken
+    assert (order.total, order.tags) == (1, ["a"])
+    assert not changes.exist(order)
+    order.total = 4
+    order.save()
+    assert Order.get(order.id).total == 4
+
+
+def test_what_was_not_saved_when_it_was_read_is_put_back(repository: Repository) -> None:
+    order = Order(total=1).save()
+    order.total = 2
+    with pytest.raises(Broken), UnitOfWork():
+        mine = Order.get(order.id)
+        mine.total += 10
+        mine.save()
+        raise Broken
+    # The object is the record, or a copy of it.
+    assert mine.total == (2 if repository.capabilities.live else 1)
     assert order.total == 2
-    assert changes.of(order) == {"total": (1, 2)}
     order.save()
     assert Order.get(order.id).total == 2

@@ -1,7 +1,7 @@
 """For tests: of what is built on Nitro, and of backends.
 
-`nitro_memory`, `frozen_clock`, `seeded_ids`, `factory`, `count_queries`, `assert_max_queries` and `captured_events` are for
-tests of what is built on Nitro; pytest has most of them as fixtures, by a plugin that comes with the package.
+`nitro_memory`, `frozen_clock`, `seeded_ids`, `factory`, `count_queries`, `assert_max_queries` and `captured_events` are
+for tests of what is built on Nitro; pytest has most of them as fixtures, by a plugin that comes with the package.
 
 `RepositoryConformance` is what a backend must do, as tests: subclass it in the tests of yours.
 

@@ -15,9 +15,8 @@ from ..repository import Repository, Ttl
 from .unit import Unit, ambient
 
 if TYPE_CHECKING:
-    from blinker import Signal
-
     from .._core import FieldRef
+    from ..events import LifecycleSignal
 
 E = TypeVar("E", bound=Entity)
 
@@ -158,16 +157,16 @@ class Joined(Repository):
 
     # --- What comes before and after ---
 
-    def _before(self, entity: Entity) -> Signal | None:
+    def _before(self, entity: Entity) -> LifecycleSignal | None:
         """Remembers what the entity is like; gives the signal that is to be sent when it is stored."""
-        self._unit.meet(entity)
+        self._unit.write(entity)
         if self._has_undo:
             self._unit.undo(self._repository.taking_back(entity))
         if not _core.version(entity):
             return events.created
         return events.updated if _core.is_changed(entity) else None
 
-    def _after(self, entity: Entity, announced: Signal | None) -> None:
+    def _after(self, entity: Entity, announced: LifecycleSignal | None) -> None:
         self._unit.entities[type(entity), identity(entity)] = entity
         if announced is not None and (announced.receivers or events.saved.receivers):
             changes = _core.changes(entity) if self._is_later else _core.previous_changes(entity)
@@ -182,7 +181,7 @@ class Joined(Repository):
 
     def _before_delete(self, entity: Entity) -> Any:
         key = original_identity(entity)
-        self._unit.meet(entity)
+        self._unit.write(entity)
         if self._has_undo and _core.version(entity):
             self._unit.undo(self._repository.taking_back(entity))
         if self._is_later:
@@ -333,6 +332,8 @@ class Announcing(Joined):
 
     def _alone(self, *, is_async: bool) -> tuple[Unit, Joined]:
         unit = Unit(is_async=is_async)
+        # An entity whose save is refused keeps what was assigned.
+        unit.reverts = False
         joined = unit.joined[self._repository] = Joined(unit, self._repository)
         joined._has_undo = joined._is_later = False
         # A statement by itself needs no transaction, unless events are kept together with it.
@@ -362,6 +363,7 @@ class Announcing(Joined):
     @contextmanager
     def transaction(self, isolation: str | None = None) -> Generator[None]:
         unit = Unit(is_async=False, isolation=isolation)
+        unit.reverts = False
         with unit.around():
             if self.capabilities.transactions:
                 unit.join(self._repository)
@@ -390,6 +392,7 @@ class Announcing(Joined):
     @asynccontextmanager
     async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
         unit = Unit(is_async=True, isolation=isolation)
+        unit.reverts = False
         async with unit.aaround():
             if self.capabilities.transactions:
                 await unit.ajoin(self._repository)

@@ -44,10 +44,9 @@ def current() -> Unit | None:
 
 
 def _running_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
+    # Most units are of code that runs in no loop, and an error that says so takes longer than the whole unit.
+    loop = asyncio._get_running_loop()
+    return None if loop is None else asyncio.current_task(loop)
 
 
 #: (repository, verb, entity, keywords) of what is written after the commit.
@@ -62,6 +61,7 @@ class Unit:
         is_open: Whether it has not ended.
         isolation: The isolation level of its transaction; None for what the database does by itself.
         joined: {repository: what stands in for it}.
+        reverts: Whether entities get their values back where it fails.
     """
 
     __slots__ = (
@@ -82,12 +82,13 @@ class Unit:
         "is_open",
         "isolation",
         "joined",
+        "reverts",
     )
 
     def __init__(self, *, is_async: bool, isolation: str | None = None) -> None:
         self.is_async = is_async
         self.isolation = isolation
-        self.is_open = True
+        self.is_open = self.reverts = True
         self._thread, self._task = threading.get_ident(), _running_task()
         #: The entities by class and key, and by identity, with the values that were not saved when they were met.
         self._known: dict[tuple[type, Any], Entity] = {}
@@ -137,9 +138,15 @@ class Unit:
         return [entity for entity, _ in self._met.values() if _core.is_changed(entity)]
 
     def meet(self, entity: Entity) -> None:
-        """Remembers what the entity is like now: a unit that fails puts that back."""
+        """Remembers what the entity is like now, as it was read: a unit that fails puts that back."""
         if id(entity) not in self._met:
             self._met[id(entity)] = entity, _dirty(entity)
+
+    def write(self, entity: Entity) -> None:
+        """Remembers an entity that is going to be stored: where it was not met before, what the unit puts back are the
+        values that it was loaded, or stored, with."""
+        if id(entity) not in self._met:
+            self._met[id(entity)] = entity, {}
 
     def known(self, entity: E) -> E:
         """The one object inside of the unit for the record that was loaded as `entity` a moment ago."""
@@ -331,6 +338,8 @@ class Unit:
         Raises:
             ExceptionGroup: If it is kept, and what came after that has failed.
         """
+        if self._is_idle:
+            return
         try:
             self._check_kept()
             for announcement in self._announcements():
@@ -355,6 +364,8 @@ class Unit:
 
     async def acommit(self) -> None:
         """`commit`, of an async unit."""
+        if self._is_idle:
+            return
         try:
             while self._tasks:
                 await asyncio.gather(*self._tasks)
@@ -416,6 +427,11 @@ class Unit:
                 "too, or use `with uow.savepoint()` for what may fail"
             )
 
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nothing has happened that could be kept."""
+        return not (self._met or self._after or self._tasks or self._failed_inside or self._transaction)
+
     def _announcements(self) -> list[_Announcement]:
         return [function for function in self._after if isinstance(function, _Announcement)]
 
@@ -439,7 +455,7 @@ class Unit:
         if mark is None:
             self._scope = None
         self._known.clear()
-        for entity, before in list(self._met.values()):
+        for entity, before in list(self._met.values()) if self.reverts else ():
             if _core.is_changed(entity):
                 _core.revert_changes(entity)
             for name, value in since.dirty.get(id(entity), before).items():
@@ -553,7 +569,7 @@ def _put_back(entity: Entity, name: str, value: Any) -> None:
         setattr(entity, name, value)
     except ValidationError:
         # A container that was edited in place into something that is not valid.
-        entity.__dict__[name] = value
+        object.__setattr__(entity, "__dict__", {**entity.__dict__, name: value})
 
 
 def _exit(transaction: AbstractContextManager[Any], error: BaseException) -> None:

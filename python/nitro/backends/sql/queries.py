@@ -75,7 +75,7 @@ class Statements:
     # --- By keys ---
 
     def by_keys(self, keys: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
-        """The statements for the entities with these keys, each with its parameters: one, unless there are very many."""
+        """The statements for entities with these keys, each with its parameters: one, unless there are very many."""
         mapping = self.mapping
         rows: list[tuple[Any, ...]] = []
         for key in keys:

@@ -1,0 +1,292 @@
+"""How units of work end: commits, savepoints, repetitions, what follows."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from shop import Broken, Order, Product, in_a_loop
+
+import nitro
+from nitro import Entity, Repository, StaleEntityError, UniqueViolation, UnitOfWork, UnitOfWorkError, changes
+from nitro.events import captured_events, created, deleted, saved, updated
+from nitro.repository import Capabilities
+
+
+def test_a_commit_in_the_midst_is_kept(repository: Repository) -> None:
+    with pytest.raises(Broken), UnitOfWork() as uow:
+        first = Order(customer="first").save()
+        uow.commit()
+        second = Order(customer="second").save()
+        first.customer = "changed"
+        first.save()
+        raise Broken
+    assert Order.get(first.id).customer == first.customer == "first"
+    assert Order.get_or_none(second.id) is None
+
+
+def test_a_rollback_in_the_midst_takes_back(repository: Repository) -> None:
+    with UnitOfWork() as uow:
+        gone = Order(customer="gone").save()
+        uow.rollback()
+        assert Order.get_or_none(gone.id) is None
+        kept = Order(customer="kept").save()
+    assert [order.id for order in Order.all()] == [kept.id]
+
+
+def test_savepoints(repository: Repository) -> None:
+    with UnitOfWork() as uow:
+        with pytest.raises(Broken), uow.savepoint():
+            none = Order(customer="none").save()
+            raise Broken
+        order = Order(customer="Ann", total=1, number=1).save()
+        order.total = 2
+        with pytest.raises(Broken), uow.savepoint():
+            order.total = 3
+            order.save()
+            inner = Order(customer="inner").save()
+            raise Broken
+        assert order.total == 2
+        assert changes.of(order) == {"total": (1, 2)}
+        order.save()
+        with pytest.raises(UniqueViolation), uow.savepoint():
+            Order(number=1).save()
+        with uow.savepoint(), uow.savepoint():
+            Order(customer="deep").save()
+    assert Order.get(order.id).total == 2
+    assert [Order.get_or_none(one.id) for one in (none, inner)] == [None, None]
+    assert Order.where(customer="deep").count() == 1
+
+
+@in_a_loop
+async def test_async_savepoints(repository: Repository) -> None:
+    async with UnitOfWork() as uow:
+        order = await Order(customer="Ann", total=1).asave()
+        with pytest.raises(Broken):
+            async with uow.savepoint():
+                order.total = 3
+                await order.asave()
+                inner = await Order(customer="inner").asave()
+                raise Broken
+        assert order.total == 1
+    assert await Order.aget_or_none(inner.id) is None
+    assert (await Order.aget(order.id)).total == 1
+
+
+def test_signals_come_after_the_commit(repository: Repository) -> None:
+    order = Order(total=1).save()
+    gone = Order().save()
+    with captured_events(created, updated, deleted, saved) as sent:
+        with UnitOfWork() as uow:
+            mine = uow.orders.get(order.id)
+            mine.total = 2
+            mine.save()
+            mine.save()
+            new = Product(name="tea").save()
+            Order.get(gone.id).delete()
+            assert list(sent) == []
+        told = [(event.signal.name, event.sender, event.keywords["changes"]) for event in sent]
+    assert [(name, sender) for name, sender, _ in told] == [
+        ("nitro.updated", mine),
+        ("nitro.saved", mine),
+        ("nitro.created", new),
+        ("nitro.saved", new),
+        ("nitro.deleted", gone),
+    ]
+    assert told[0][2] == {"total": (1, 2)}
+    assert told[2][2] == {"id": (None, new.id), "name": (None, "tea"), "stock": (None, 0)}
+
+
+def test_signals_without_a_unit_come_at_once(repository: Repository) -> None:
+    with captured_events(created, updated, deleted, saved) as sent:
+        order = Order(total=1).save()
+        order.total = 2
+        order.save()
+        order.save()
+        Order.save_all([Order(), Order()])
+        order.delete()
+    names = [event.signal.name.removeprefix("nitro.") for event in sent]
+    assert names == ["created", "saved", "updated", "saved", "created", "saved", "created", "saved", "deleted"]
+
+
+def test_no_signal_of_what_is_taken_back(repository: Repository) -> None:
+    done: list[str] = []
+    with captured_events(created) as sent, pytest.raises(Broken), UnitOfWork() as uow:
+        uow.on_commit(lambda: done.append("never"))
+        Order().save()
+        raise Broken
+    assert (list(sent), done) == ([], [])
+
+
+def test_what_follows_a_commit_is_outside_and_all_of_it_runs(repository: Repository) -> None:
+    done: list[Any] = []
+
+    def fails() -> None:
+        raise Broken
+
+    with pytest.raises(ExceptionGroup, match="is committed") as raised, UnitOfWork() as uow:
+        order = Order().save()
+        uow.on_commit(fails)
+        uow.on_commit(lambda: done.append(nitro.work.current()))
+    assert done == [None]
+    assert raised.group_contains(Broken)
+    assert Order.get(order.id)
+
+
+@in_a_loop
+async def test_coroutines_follow_an_async_commit(repository: Repository) -> None:
+    done: list[int] = []
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        done.append(await Order.where().acount())
+
+    async with UnitOfWork() as uow:
+        await Order().asave()
+        uow.on_commit(later)
+    assert done == [1]
+
+
+def test_a_coroutine_cannot_follow_a_commit_that_awaits_nothing(repository: Repository) -> None:
+    async def later() -> None: ...
+
+    with pytest.raises(ExceptionGroup) as raised, UnitOfWork() as uow:
+        Order().save()
+        uow.on_commit(later)
+    assert raised.group_contains(UnitOfWorkError, match="only `async with UnitOfWork")
+
+
+def test_a_function_runs_anew_when_others_were_quicker(repository: Repository) -> None:
+    order = Order(total=0).save()
+    ran: list[float] = []
+
+    @UnitOfWork(retries=2)
+    def add() -> float:
+        mine = Order.get(order.id)
+        if len(ran) < 2:
+            # Somebody else, in a thread that is not inside of this unit.
+            other = threading.Thread(target=lambda: _add_one(order.id))
+            other.start()
+            other.join()
+        ran.append(mine.total)
+        mine.total += 10
+        mine.save()
+        return mine.total
+
+    # Where the object is the record nobody has an old copy.
+    conflicts = 0 if repository.capabilities.live else 2
+    assert add() == 10 + (1 if repository.capabilities.live else 2)
+    assert len(ran) == conflicts + 1
+
+
+def test_it_gives_up_after_its_repetitions(repository: Repository) -> None:
+    ran: list[int] = []
+
+    @UnitOfWork(retries=2)
+    def never() -> None:
+        ran.append(1)
+        raise StaleEntityError(Order, "1", expected_version=1, stored_version=2)
+
+    with pytest.raises(StaleEntityError):
+        never()
+    assert len(ran) == 3
+    ran.clear()
+    with pytest.raises(StaleEntityError), UnitOfWork():
+        never()
+    assert len(ran) == 1
+
+
+@in_a_loop
+async def test_a_coroutine_function_runs_anew(repository: Repository) -> None:
+    ran: list[int] = []
+
+    @UnitOfWork(retries=1)
+    async def once_more() -> str:
+        await Order().asave()
+        ran.append(1)
+        if len(ran) == 1:
+            raise StaleEntityError(Order, "1", expected_version=1, stored_version=2)
+        return "done"
+
+    assert await once_more() == "done"
+    assert await Order.where().acount() == 1
+
+
+def _add_one(key: str) -> None:
+    order = Order.get(key)
+    order.total += 1
+    order.save()
+
+
+class Plain(Repository):
+    """A backend that can take nothing back, as third parties write them."""
+
+    capabilities = Capabilities(versions=True, operators=frozenset())
+
+    def __init__(self) -> None:
+        self.records: dict[Any, dict[str, Any]] = {}
+        self.fails = False
+
+    def get(self, entity_class: type[Any], key: Any) -> Any:
+        record = self.records.get(key)
+        if record is None:
+            return None
+        entity = entity_class(**record)
+        changes.loaded(entity, 1)
+        return entity
+
+    def select(self, query: nitro.Query[Any]) -> list[Any]:
+        return query.among([self.get(query._class, key) for key in self.records])
+
+    def save(self, entity: Entity, *, ttl: Any = ...) -> None:
+        if self.fails:
+            raise Broken
+        self.records[nitro.identity(entity)] = entity.model_dump()
+        changes.saved(entity, 1)
+
+    def delete(self, entity: Entity) -> None:
+        del self.records[nitro.identity(entity)]
+        changes.saved(entity, 0)
+
+    def refresh(self, entity: Entity) -> None:
+        changes.renew(entity, self.get(type(entity), nitro.identity(entity)))
+
+
+class Note(Entity, backend=Plain()):
+    text: str = ""
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> Plain:
+    made = Plain()
+    monkeypatch.setattr(Note, "__nitro_backend__", made)
+    return made
+
+
+def test_backends_that_take_nothing_back_follow_the_commit(repository: Repository, plain: Plain) -> None:
+    old = Note(text="old").save()
+    with captured_events(created, deleted) as sent, UnitOfWork():
+        order = Order().save()
+        note = Note(text="new").save()
+        assert Note.get(note.id) is note
+        Note.get(old.id).delete()
+        assert Note.get_or_none(old.id) is None
+        assert set(plain.records) == {old.id}
+    assert set(plain.records) == {note.id}
+    assert changes.version(note) == 1
+    assert [event.sender for event in sent] == [order, note, old]
+    with pytest.raises(Broken), UnitOfWork():
+        Order().save()
+        note.text = "changed"
+        note.save()
+        raise Broken
+    assert (note.text, plain.records[note.id]["text"]) == ("new", "new")
+
+
+def test_when_they_fail_the_commit_stands(repository: Repository, plain: Plain) -> None:
+    plain.fails = True
+    with pytest.raises(ExceptionGroup, match="is committed") as raised, UnitOfWork():
+        order = Order().save()
+        Note(text="new").save()
+    assert raised.group_contains(Broken)
+    assert Order.get(order.id)
