@@ -207,6 +207,16 @@ async def awith_lock(shop: Shop, order: Any) -> None:
         pass
 
 
+def save_all_inside(shop: Shop, orders: Any) -> None:
+    with shop.database.transaction():
+        shop.Order.save_all(orders)
+
+
+async def asave_all_inside(shop: Shop, orders: Any) -> None:
+    async with shop.database.atransaction():
+        await shop.Order.asave_all(orders)
+
+
 CASES = [
     Case("insert", Shop.new, lambda _, order: order.save(), lambda _, order: order.asave(), 1, 1),
     Case(
@@ -379,6 +389,15 @@ CASES = [
         lambda shop, orders: shop.Order.asave_all(orders),
         MANY + 2,
         MANY + 2,
+    ),
+    # Inside of a transaction a savepoint is set and released besides.
+    Case(
+        "save_all of new ones, inside of a transaction",
+        lambda shop: shop.new_ones(MANY),
+        save_all_inside,
+        asave_all_inside,
+        MANY + 4,
+        5,
     ),
     Case("locked", Shop.stored, with_lock, awith_lock, 3, 3),
 ]

@@ -239,3 +239,55 @@ def test_savepoints_of_two_tasks_end_in_any_order(repository: SQLModelBackend) -
     assert "a savepoint before it was rolled back" in str(lost)
     assert "early" not in owners()
     assert "after" in owners()
+
+
+#: As many are inserted, and as many copied, where the database can.
+@pytest.mark.parametrize("many", [3, 150])
+def test_save_all_inside_of_a_transaction_is_all_or_nothing(repository: SQLModelBackend, many: int) -> None:
+    """Whoever catches the error goes on with the transaction, and nothing of it is stored."""
+
+    def refused() -> list[Purse]:
+        ann.balance += 1
+        # One by one, in one batch, and one by one again.
+        return [ann, *(Purse(owner="many") for _ in range(many)), Purse(owner="Bob", number=1)]
+
+    ann = Purse(owner="Ann", number=1).save()
+    with repository.transaction():
+        with pytest.raises(UniqueViolation):
+            Purse.save_all(purses := refused())
+        assert (changes.of(ann), changes.version(ann)) == ({"balance": (0, 1)}, 1)
+        assert {changes.version(purse) for purse in purses[1:]} == {0}
+        Purse(owner="after").save()
+
+    async def story() -> None:
+        async with repository.atransaction():
+            with pytest.raises(UniqueViolation):
+                await Purse.asave_all(refused())
+            await Purse(owner="later").asave()
+
+    asyncio.run(story())
+    assert owners() == ["Ann", "after", "later"]
+    assert Purse.get(ann.id).balance == 0
+
+
+def test_an_update_in_python_inside_of_a_transaction_is_all_or_nothing(repository: SQLModelBackend) -> None:
+    for owner in ("Ann", "Bob"):
+        Purse(owner=owner).save()
+    with repository.transaction():
+        with pytest.raises(UniqueViolation):
+            Purse.where().order_by("owner").in_memory().update(number=1)
+        Purse(owner="Cleo").save()
+
+    async def story() -> None:
+        async with repository.atransaction():
+            with pytest.raises(UniqueViolation):
+                await Purse.where().in_memory().aupdate(number=2)
+            await Purse(owner="Dan").asave()
+
+    asyncio.run(story())
+    assert sorted((purse.owner, purse.number) for purse in Purse.all()) == [
+        ("Ann", None),
+        ("Bob", None),
+        ("Cleo", None),
+        ("Dan", None),
+    ]

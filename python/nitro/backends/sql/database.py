@@ -319,6 +319,14 @@ class Database(ABC):
             raise
         await self._arelease(transaction, savepoint)
 
+    def together(self) -> AbstractContextManager[None]:
+        """What is done inside is kept together or not at all: a transaction, or where there is one already a savepoint."""
+        return self.savepoint() if self.in_transaction else self.transaction()
+
+    def atogether(self) -> AbstractAsyncContextManager[None]:
+        """`together`, for async code."""
+        return self.asavepoint() if self.in_transaction else self.atransaction()
+
     def _set(self, transaction: Transaction[Any]) -> Savepoint:
         savepoint = transaction.marked()
         self._command(transaction.connection, f"SAVEPOINT {savepoint.name}")

@@ -287,7 +287,7 @@ class SQLModelBackend(Repository):
         """Stores many entities: all of them, or none."""
         listed = _distinct(entities)
         done: list[tuple[list[Entity], int]] = []
-        with self.database.transaction():
+        with self.database.together():
             for mapping, members in self._batches(listed, ttl):
                 if len(members) == 1:
                     done.append((members, self._written(mapping, members[0], ttl)))
@@ -313,7 +313,7 @@ class SQLModelBackend(Repository):
         """`save_all`, for async code."""
         listed = _distinct(entities)
         done: list[tuple[list[Entity], int]] = []
-        async with self.database.atransaction():
+        async with self.database.atogether():
             for mapping, members in self._batches(listed, ttl):
                 store = mapping.database
                 if len(members) == 1:
@@ -479,7 +479,7 @@ class SQLModelBackend(Repository):
         statements = self._queries(query._class)
         update = None if query._in_memory else statements.update(query, values)
         if update is None:
-            with self.database.transaction():
+            with self.database.together():
                 return super().update_all(query, values)
         try:
             return statements.mapping.database.execute(*update)
@@ -490,7 +490,7 @@ class SQLModelBackend(Repository):
         statements = self._queries(query._class)
         update = None if query._in_memory else statements.update(query, values)
         if update is None:
-            async with self.database.atransaction():
+            async with self.database.atogether():
                 found = await self.aselect(query)
                 for entity in found:
                     for name, value in values.items():
