@@ -284,8 +284,13 @@ class Repository(ABC):
         """
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """What is changed inside is kept together or not at all, where the backend declares `transactions`."""
+    def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:  # noqa: ARG002  (what others do)
+        """What is changed inside is kept together or not at all, where the backend declares `transactions`.
+
+        Args:
+            isolation: "read committed", "repeatable read" or "serializable"; None takes what the backend does by
+                itself.
+        """
         return nullcontext()
 
     @property
@@ -318,7 +323,7 @@ class Repository(ABC):
         """`locked`, for async code: the event loop goes on while it waits."""
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
-    def atransaction(self) -> AbstractAsyncContextManager[None]:
+    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (as above)
         """`transaction`, for async code."""
         return nullcontext()
 

@@ -44,6 +44,10 @@ Parameters = Sequence[Any]
 WRITING: dict[str, Any] = {"nitro_writing": True}
 
 
+#: How far transactions are kept apart, the least first.
+ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
+
+
 class Savepoint:
     """A place inside of a transaction, back to which it can be taken.
 
@@ -68,15 +72,17 @@ class Transaction(Generic[C]):
 
     Attributes:
         connection: What it goes over.
+        isolation: The level that it was begun with; None for what the database does by itself.
         is_open: Whether it has not ended yet. A task that was started inside may live on after the end.
         undo: What is to be called, last first, when it is not kept.
         savepoints: Those that are set, the last one at the end.
     """
 
-    __slots__ = ("_names", "connection", "is_open", "savepoints", "undo")
+    __slots__ = ("_names", "connection", "is_open", "isolation", "savepoints", "undo")
 
-    def __init__(self, connection: C) -> None:
+    def __init__(self, connection: C, isolation: str | None = None) -> None:
         self.connection = connection
+        self.isolation = isolation
         self.is_open = True
         self.undo: list[Callable[[], None]] = []
         self.savepoints: list[Savepoint] = []
@@ -133,9 +139,9 @@ class Current(Generic[C]):
         transaction = self._variable.get()
         return transaction.undo if transaction is not None and transaction.is_open else None
 
-    def enter(self, connection: C) -> tuple[Transaction[C], Token[Transaction[C] | None]]:
+    def enter(self, connection: C, isolation: str | None = None) -> tuple[Transaction[C], Token[Transaction[C] | None]]:
         """Begins one."""
-        transaction = Transaction(connection)
+        transaction = Transaction(connection, isolation)
         return transaction, self._variable.set(transaction)
 
     def leave(self, token: Token[Transaction[C] | None]) -> None:
@@ -230,10 +236,19 @@ class Database(ABC):
         """What a statement gives, `size` rows at a time, while the rest stays in the database."""
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:
         """Whatever this thread does inside is kept together, or not at all when it ends with an exception.
 
         One inside of another is part of it.
+
+        Args:
+            isolation: "read committed", "repeatable read" or "serializable": how far others who write at the same time
+                are kept out. None takes what the database does by itself: PostgreSQL reads what is committed when a
+                statement begins. SQLite has one writer at a time, which is serializable, whatever is asked for.
+
+        Raises:
+            NitroError: If the level is none of these, or the transaction outside was not begun with it.
+            WriteConflict: If others were in the way, at any statement or at the end: it can be repeated.
         """
 
     @abstractmethod
@@ -257,8 +272,21 @@ class Database(ABC):
         """`stream`, for async code."""
 
     @abstractmethod
-    def atransaction(self) -> AbstractAsyncContextManager[None]:
+    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:
         """`transaction`, for async code."""
+
+    def _check_isolation(self, isolation: str | None, outer: Transaction[Any] | None) -> None:
+        if isolation is None:
+            return
+        if isolation not in ISOLATION_LEVELS:
+            known = ", ".join(map(repr, ISOLATION_LEVELS))
+            raise NitroError(f"{self.name} has no isolation level {isolation!r}: the levels are {known}")
+        if outer is not None and outer.isolation != isolation:
+            begun = "without a level" if outer.isolation is None else f"as {outer.isolation!r}"
+            raise NitroError(
+                f"a transaction that is {isolation!r} cannot be part of one of {self.name} that was begun "
+                f"{begun}: ask for the level where the outer one begins"
+            )
 
     # --- Savepoints ---
 
@@ -320,7 +348,7 @@ class Database(ABC):
         await self._arelease(transaction, savepoint)
 
     def together(self) -> AbstractContextManager[None]:
-        """What is done inside is kept together or not at all: a transaction, or where there is one already a savepoint."""
+        """What is done inside is kept together or not at all: a transaction, or a savepoint where there is one."""
         return self.savepoint() if self.in_transaction else self.transaction()
 
     def atogether(self) -> AbstractAsyncContextManager[None]:

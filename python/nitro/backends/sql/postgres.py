@@ -22,7 +22,18 @@ from sqlalchemy.engine import URL
 from ...config import Settings
 from ...errors import BackendUnavailable, NitroError, WriteConflict
 from . import statements
-from .database import Clash, Current, Database, NoSuchTable, Parameters, Row, Transaction, Unfit, quoting
+from .database import (
+    ISOLATION_LEVELS,
+    Clash,
+    Current,
+    Database,
+    NoSuchTable,
+    Parameters,
+    Row,
+    Transaction,
+    Unfit,
+    quoting,
+)
 from .pool import AsyncPool, Gauges, Pool
 from .prepared import Prepared
 
@@ -33,6 +44,13 @@ T = TypeVar("T")
 
 #: What a statement may raise: texts are encoded by the driver.
 _ERRORS = (psycopg.Error, UnicodeError)
+
+
+#: What begins a transaction, by its level.
+_BEGIN: dict[str | None, bytes] = {
+    None: b"BEGIN",
+    **{level: f"BEGIN ISOLATION LEVEL {level.upper()}".encode() for level in ISOLATION_LEVELS},
+}
 
 
 class _Held:
@@ -239,16 +257,18 @@ class PostgresDatabase(Database):
         yield rows
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
-        if self._inside() is not None:
+    def transaction(self, isolation: str | None = None) -> Generator[None]:
+        outer = self._transaction(is_async=False)
+        self._check_isolation(isolation, outer)
+        if outer is not None:
             yield
             return
         taken = self._pool.take()
-        transaction, token = self._held.enter(taken)
+        transaction, token = self._held.enter(taken, isolation)
         is_kept = False
         try:
             try:
-                taken.prepared.command(b"BEGIN")
+                taken.prepared.command(_BEGIN[isolation])
             except psycopg.Error as error:
                 self._failed(error, taken, write=False)
             try:
@@ -417,17 +437,19 @@ class PostgresDatabase(Database):
         yield rows
 
     @asynccontextmanager
-    async def atransaction(self) -> AsyncGenerator[None]:
-        if self._ainside() is not None:
+    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
+        outer = self._transaction(is_async=True)
+        self._check_isolation(isolation, outer)
+        if outer is not None:
             yield
             return
         pool = self._here()
         taken = await pool.take()
-        transaction, token = self._async_held.enter(taken)
+        transaction, token = self._async_held.enter(taken, isolation)
         is_kept = False
         try:
             try:
-                await taken.prepared.acommand(b"BEGIN")
+                await taken.prepared.acommand(_BEGIN[isolation])
             except psycopg.Error as error:
                 self._failed(error, taken, write=False)
             try:

@@ -536,11 +536,11 @@ class SQLModelBackend(Repository):
     def transaction_scope(self) -> Database:
         return self.database
 
-    def transaction(self) -> AbstractContextManager[None]:
-        return self.database.transaction()
+    def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:
+        return self.database.transaction(isolation)
 
-    def atransaction(self) -> AbstractAsyncContextManager[None]:
-        return self.database.atransaction()
+    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:
+        return self.database.atransaction(isolation)
 
     def savepoint(self) -> AbstractContextManager[None]:
         return self.database.savepoint()

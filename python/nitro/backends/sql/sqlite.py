@@ -166,12 +166,14 @@ class SqliteDatabase(Database):
         yield rows
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
-        if self._held.get() is not None:
+    def transaction(self, isolation: str | None = None) -> Generator[None]:
+        outer = self._held.transaction
+        self._check_isolation(isolation, outer)
+        if outer is not None:
             yield
             return
         connection = self._pool.take()
-        transaction, token = self._held.enter(connection)
+        transaction, token = self._held.enter(connection, isolation)
         is_kept = False
         try:
             self._begin(connection)
@@ -306,8 +308,10 @@ class SqliteDatabase(Database):
         yield rows
 
     @asynccontextmanager
-    async def atransaction(self) -> AsyncGenerator[None]:
-        if self._held.get() is not None:
+    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
+        outer = self._held.transaction
+        self._check_isolation(isolation, outer)
+        if outer is not None:
             yield
             return
         connection = await self._pool.atake()
@@ -315,7 +319,7 @@ class SqliteDatabase(Database):
         is_kept = False
         try:
             await self._in_thread(self._begin, connection)
-            entered = self._held.enter(connection)
+            entered = self._held.enter(connection, isolation)
             yield
             await self._in_thread(self._commit, connection)
             is_kept = True
