@@ -17,6 +17,8 @@ import nitro
 from nitro import config, repository
 from nitro.backends.sql import tables
 from nitro.backends.sql.database import database
+from nitro.events import off
+from nitro.events._dispatcher import dispatchers
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -25,6 +27,8 @@ MODULES = ["nitro", *(module.name for module in pkgutil.walk_packages(nitro.__pa
 CODE_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: The database of the documents; the tests have another one.
 POSTGRES = "postgresql://shop:secret@localhost/shop"
+#: What the modules of the documents are called.
+NAMED = "document_"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -72,14 +76,24 @@ def own_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     database().close()
 
 
-@pytest.mark.usefixtures("own_tables")
+@pytest.fixture
+def own_handlers() -> Iterator[None]:
+    """Signals are the same everywhere: whoever sends one next should not meet the handlers of a document."""
+    yield
+    for _, dispatcher in dispatchers():
+        for handler in dispatcher.all():
+            if handler.name.startswith(NAMED):
+                off(handler.function)
+
+
+@pytest.mark.usefixtures("own_tables", "own_handlers")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_the_examples_of_a_document_run(
     document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     # A document reads from top to bottom, so its blocks share one namespace: that of a real module,
     # since pydantic looks there for what annotations name.
-    module = types.ModuleType(f"document_{document.stem.lower()}")
+    module = types.ModuleType(f"{NAMED}{document.stem.lower()}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)
     text = document.read_text(encoding="utf-8")

@@ -3,7 +3,10 @@
 Defaults are given as `Field(default=...)`: type checkers see no other, in pydantic's models neither.
 """
 
+from collections.abc import Callable
 from typing import Any, assert_type
+
+from blinker import signal
 
 import nitro
 from nitro import (
@@ -20,6 +23,7 @@ from nitro import (
     ValueObject,
     changes,
     col,
+    events,
     many,
 )
 
@@ -215,3 +219,38 @@ async def story_of_relations() -> None:
         assert_type(one, Sale)
     async for one in Sale.where().with_("customer"):
         assert_type(one, Sale)
+
+
+# --- Events ---
+
+order_placed = signal("order-placed")
+
+
+@nitro.on(order_placed, Order, when=Order.total > 100)
+def congratulate(placed: Order, by: str = "") -> int:
+    return len(placed.name + by)
+
+
+@nitro.on("order-placed", order, when=lambda sender: sender.paid, once=True)
+async def congratulate_later(placed: Order) -> str:
+    return placed.name
+
+
+nitro.on(order_placed, when=col(Order.total) > 5, timeout=5, durable=False)(congratulate_later)
+nitro.on(events.saved)(congratulate)
+assert_type(congratulate(order, by="Ann"), int)
+nitro.off(congratulate)
+nitro.off(congratulate_later, "order-placed")
+
+with (
+    nitro.captured_events(order_placed, "order-paid", muted=True) as captured,
+    events.muted(congratulate, order_placed),
+):
+    assert_type(captured, events.CapturedEvents)
+    assert_type(captured[0].keywords, dict[str, Any])
+    assert_type(captured.of("order-paid"), list[events.Sent])
+
+
+async def story_of_events() -> None:
+    assert_type(await congratulate_later(order), str)
+    assert_type(await nitro.asend(order_placed, order, by="Ann"), list[tuple[Callable[..., Any], Any]])

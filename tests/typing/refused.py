@@ -1,6 +1,6 @@
 """Lines that type checkers must refuse, each marked. Never run; `test_type_checkers.py` has it checked."""
 
-from nitro import Entity, Field, Many, Ref, many
+from nitro import Entity, Field, Many, Ref, events, many, off, on
 
 
 class Order(Entity):
@@ -45,3 +45,17 @@ number = 5 + sale.customer.get()  # refused
 Customer(name="Ann", sales=[])  # refused
 sales: list[Customer] = Customer(name="Ann").sales.all()  # refused
 Ref[int]  # refused
+
+
+@on("order-placed")
+def congratulate(placed: Order) -> int:
+    return len(placed.name)
+
+
+congratulate()  # refused
+text = "" + congratulate(order)  # refused
+on(5)  # refused
+on("order-placed", when="total > 5")  # refused
+on("order-placed", once="yes")  # refused
+off("congratulate")  # refused
+events.muted(5)  # refused

@@ -143,6 +143,7 @@ def muted(*functions_or_signals: Callable[..., Any] | blinker.Signal | str) -> G
 
     Example:
         >>> from nitro.events import muted, on
+        >>> from blinker import signal
         >>> @on("order-placed")
         ... def send_mail(order):
         ...     print("sent")
