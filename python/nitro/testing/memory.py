@@ -11,7 +11,7 @@ from nitro.backends.memory import MemoryRepo
 from nitro.entity import Entity
 from nitro.errors import ConfigurationError
 from nitro.expressions import Condition
-from nitro.query import Page, Query
+from nitro.queries import Page, Query
 from nitro.repository import Repository, Ttl
 
 E = TypeVar("E", bound=Entity)
