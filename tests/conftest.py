@@ -4,7 +4,7 @@ import os
 
 import nitro
 
-pytest_plugins = ["nitro.testing.fixtures"]
+pytest_plugins = ["nitro.testing.fixtures", "pytester"]
 
 
 def pytest_report_header() -> str:

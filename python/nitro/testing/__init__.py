@@ -20,6 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nitro.events import captured_events
+
     from .clock import FrozenClock, frozen_clock
     from .conformance import RepositoryConformance
     from .factories import Factory, factory
@@ -33,6 +35,7 @@ __all__ = [
     "RepositoryConformance",
     "Statement",
     "assert_max_queries",
+    "captured_events",
     "count_queries",
     "factory",
     "frozen_clock",
@@ -47,6 +50,7 @@ _LAZY = {
     "RepositoryConformance": "nitro.testing.conformance",
     "Statement": "nitro.testing.statements",
     "assert_max_queries": "nitro.testing.statements",
+    "captured_events": "nitro.events",
     "count_queries": "nitro.testing.statements",
     "factory": "nitro.testing.factories",
     "frozen_clock": "nitro.testing.clock",
