@@ -1,7 +1,7 @@
 """Nitro's plugin for pytest: fixtures, and a forgotten save is an error.
 
-It stands beside the package, as whoever imports a module of a package imports the package too. So a run whose tests have
-nothing to do with Nitro does not load it, and a tool that measures coverage sees all of it being loaded.
+It stands beside the package, as whoever imports a module of a package imports the package too. So a run whose tests
+have nothing to do with Nitro does not load it, and what measures the coverage of Nitro sees all of it being loaded.
 """
 
 from __future__ import annotations

@@ -61,7 +61,14 @@ def test_each_statement_counts(backend: SQLModelBackend) -> None:
         Item.where().count()
         assert len(sent) == 5
         item.delete()
-    assert [statement.sql.split()[0] for statement in sent] == ["INSERT", "UPDATE", "SELECT", "SELECT", "SELECT", "DELETE"]
+    assert [statement.sql.split()[0] for statement in sent] == [
+        "INSERT",
+        "UPDATE",
+        "SELECT",
+        "SELECT",
+        "SELECT",
+        "DELETE",
+    ]
     assert item.id in sent[0].parameters
     Item.where().all()
     assert len(sent) == 6
@@ -80,7 +87,14 @@ def test_async_statements_count_too(backend: SQLModelBackend) -> None:
 
     with count_queries() as sent:
         asyncio.run(main())
-    assert [statement.sql.split()[0] for statement in sent] == ["INSERT", "UPDATE", "SELECT", "SELECT", "SELECT", "DELETE"]
+    assert [statement.sql.split()[0] for statement in sent] == [
+        "INSERT",
+        "UPDATE",
+        "SELECT",
+        "SELECT",
+        "SELECT",
+        "DELETE",
+    ]
 
 
 @pytest.mark.parametrize("many", [20, 200])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Optional
 
 import pytest
 import sqlalchemy as sa
@@ -54,7 +53,7 @@ class Team(SQLEntity, table=True):
 
     id: int | None = Field(None, primary_key=True)
     name: str
-    players: list["Player"] = Relationship(back_populates="team")
+    players: list[Player] = Relationship(back_populates="team")
 
 
 class Player(SQLEntity, table=True):
@@ -65,7 +64,7 @@ class Player(SQLEntity, table=True):
     age: int | None = None
     active: bool = True
     team_id: int | None = SQLModelField(None, foreign_key="memory_team.id")
-    team: Optional[Team] = Relationship(back_populates="players")
+    team: Team | None = Relationship(back_populates="players")
 
 
 class Seat(SQLEntity, table=True):

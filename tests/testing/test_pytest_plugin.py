@@ -223,7 +223,9 @@ def test_a_forgotten_save_is_an_error(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FORGETFUL)
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *UnsavedChangesWarning: Item * was changed in a unit of work and not saved (name)*"])
+    result.stdout.fnmatch_lines(
+        ["E *UnsavedChangesWarning: Item * was changed in a unit of work and not saved (name)*"]
+    )
 
 
 @pytest.mark.parametrize(

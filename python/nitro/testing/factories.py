@@ -76,8 +76,9 @@ _everywhere = _Counts(0)
 def factory(entity_class: type[M], /, **fields: Any) -> Factory[M]:
     """What makes valid entities of a class for tests.
 
-    A field that has a default keeps it, and each of the others gets a value within its limits, of `Field(examples=[...])`
-    where there are any. What is unique is another value each time. A `Ref` gets an entity that is made for it and saved.
+    A field that has a default keeps it, and each of the others gets a value within its limits, of
+    `Field(examples=[...])` where there are any. What is unique is another value each time. A `Ref` gets an entity that
+    is made for it and saved.
 
     Args:
         entity_class: A class of entities, or any other class of pydantic's.
@@ -128,7 +129,10 @@ class Factory(Generic[M]):
         return await _arun(self._saving_steps(fields))
 
     def seeded(self, seed: int) -> Factory[M]:
-        """The same factory, which makes the same values whenever it is made, whatever other factories have made."""
+        """The same factory, which makes the same values whenever it is made, whatever other factories have made.
+
+        Unique values too: where two of them save, each needs a seed of its own, or a memory of its own.
+        """
         return Factory(self._class, self._fields, _Counts(seed))
 
     def _steps(self, fields: dict[str, Any]) -> Steps[M]:
@@ -196,13 +200,13 @@ class _Maker:
         values: dict[str, Any] = {}
         for name, value in given.items():
             values[name] = yield from inner._given(cls, name, value, number)
-            if name in cls.__pydantic_fields__ and _is_unique(cls.__pydantic_fields__[name]):
+            if _is_unique(cls, name):
                 count.take(name, values[name])
         for name, info in cls.__pydantic_fields__.items():
-            if name not in given and _is_wanted(info):
+            if name not in given and _is_wanted(cls, name):
                 sample = Sample(name, number, chosen_by)
                 try:
-                    values[name] = yield from inner._field(info, schemas[name], sample, count)
+                    values[name] = yield from inner._field(cls, schemas[name], sample, count)
                 except CannotMake as error:
                     if self._within:
                         raise CannotMake(error.reason, f".{name}{error.place}") from error
@@ -247,22 +251,23 @@ class _Maker:
 
     # --- One field --------------------------------------------------------------------------------------------
 
-    def _field(self, info: FieldInfo, schema: Schema, sample: Sample, count: _Count) -> Steps[Any]:
-        if not _is_unique(info):
-            return (yield from self._once(info, schema, sample, 0))
+    def _field(self, cls: Any, schema: Schema, sample: Sample, count: _Count) -> Steps[Any]:
+        if not _is_unique(cls, sample.name):
+            return (yield from self._once(cls, schema, sample, 0))
         for attempt in range(_ATTEMPTS):
-            value = yield from self._once(info, schema, sample, attempt)
+            value = yield from self._once(cls, schema, sample, attempt)
             if count.take(sample.name, value):
                 return value
         raise CannotMake("it is unique, and every value that could be made was used")
 
-    def _once(self, info: FieldInfo, schema: Schema, sample: Sample, attempt: int) -> Steps[Any]:
+    def _once(self, cls: Any, schema: Schema, sample: Sample, attempt: int) -> Steps[Any]:
+        info = cls.__pydantic_fields__[sample.name]
         if info.examples:
             return info.examples[(sample.number - 1 + attempt) % len(info.examples)]
-        said = stored(info)
-        if said.foreign_key is not None:
-            raise CannotMake(f"it is the key of another entity, {said.foreign_key}")
-        if said.primary_key and _bare(schema) == {"type": "int"}:
+        leads_to = stored(info).foreign_key
+        if leads_to is not None:
+            raise CannotMake(f"it is the key of another entity, {leads_to}")
+        if _is_key(cls, sample.name) and _bare(schema) == {"type": "int"}:
             # As a database would number them.
             return sample.number + attempt
         return (yield from self._value(schema, Sample(sample.name, sample.number + attempt, sample.random)))
@@ -328,7 +333,7 @@ class _Maker:
             is_many = place == schema.get("variadic_item_index")
             missing = (schema.get("min_length") or 0) - len(schema["items_schema"]) + 1
             for _ in range(max(1, missing) if is_many else 1):
-                found.append((yield from self._value(item, sample)))  # noqa: PERF401  (a generator)
+                found.append((yield from self._value(item, sample)))
         return tuple(found)
 
     def _mapping(self, schema: Schema, sample: Sample) -> Steps[Any]:
@@ -436,16 +441,22 @@ def _bare(schema: Schema) -> Schema:
     return {name: value for name, value in schema.items() if name in ("type", "ge", "gt", "le", "lt", "multiple_of")}
 
 
-def _is_unique(info: FieldInfo) -> bool:
-    said = stored(info)
-    return said.unique or said.primary_key
+def _is_key(cls: Any, name: str) -> bool:
+    return name in getattr(cls, "__nitro_keys__", ())
 
 
-def _is_wanted(info: FieldInfo) -> bool:
+def _is_unique(cls: Any, name: str) -> bool:
+    info = cls.__pydantic_fields__.get(name)
+    # Of several fields that are the key together, each may come again.
+    return info is not None and (stored(info).unique or getattr(cls, "__nitro_keys__", ()) == (name,))
+
+
+def _is_wanted(cls: Any, name: str) -> bool:
     """Whether a field needs a value: it has no default, or one that only one entity may have."""
+    info = cls.__pydantic_fields__[name]
     if info.is_required():
         return True
-    return _is_unique(info) and info.default_factory is None and info.default is not None
+    return _is_unique(cls, name) and info.default_factory is None and info.default is not None
 
 
 def _refused(cls: type, name: str, place: str, info: FieldInfo, reason: str) -> ConfigurationError:

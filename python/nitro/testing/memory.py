@@ -26,8 +26,8 @@ def nitro_memory() -> Generator[None]:
     What a class with another backend than `MemoryRepo` stores is copied in and out, as there: an assignment shows after
     `save()`. Its keys are numbered where the database would give them. `create_all()` has nothing to do.
 
-    What a database alone can do is refused: sessions of SQLAlchemy see none of it, relations of SQLModel are not
-    loaded, and a key of several fields, or classes that share a table, are an error that names the class.
+    What only a database can do it does not: sessions of SQLAlchemy see none of it; and relations of SQLModel, keys of
+    several fields and classes that share a table are an error that names the class.
 
     Example:
         >>> from nitro.testing import nitro_memory

@@ -72,9 +72,9 @@ def _multiples(schema: Schema, step: Fraction) -> tuple[int, int]:
             high = last if high is None else min(high, last)
     span = math.ceil(_SPAN * max(Fraction(1), 1 / step))
     if low is None:
-        # Numbers above 0, where there are any.
-        usual = math.ceil(1 / step)
-        low = usual if high is None or high >= usual else high - span + 1
+        # From 1 on, or at least above 0, where there is room.
+        starts = (math.ceil(1 / step), 1)
+        low = next((start for start in starts if high is None or high >= start), (high or 0) - span + 1)
     return low, low + span - 1 if high is None else min(high, low + span - 1)
 
 

@@ -23,8 +23,8 @@ class _Unknown(Exception):
 def condition_of(entity_class: type[Entity], clause: Any) -> Condition:
     """The condition that holds where a clause such as `Hero.age > 30` is true.
 
-    It knows comparisons of columns with values, `in_`, `is_`, `like`, `startswith`, `endswith` and `contains`, which
-    tell capital letters from small ones, and `and_`, `or_` and `not_` of them.
+    It knows comparisons of columns with values, `between`, `in_`, `is_`, `like`, `startswith`, `endswith` and
+    `contains`, which tell capital letters from small ones, and `and_`, `or_` and `not_` of them.
 
     Raises:
         UnsupportedQuery: If the clause has anything else in it.
