@@ -15,11 +15,12 @@
     ├── UniqueViolation         another entity has this value
     ├── UnitOfWorkError         a unit of work is not used as it can be
     ├── UnknownFieldError       no field has this name            (AttributeError)
+    ├── UnstorableEvent         a durable event cannot be written (ValueError)
     ├── UnstorableValue         the store cannot hold this value  (ValueError)
     ├── UnsupportedQuery        the backend cannot do this
     └── WriteConflict           two transactions were in each other's way
 
-``UnsavedChangesWarning`` is a warning.
+``DurabilityWarning`` and ``UnsavedChangesWarning`` are warnings.
 
 Data of the wrong type or outside its constraints is pydantic's ``ValidationError``.
 """
@@ -207,6 +208,22 @@ class UnknownFieldError(NitroError, AttributeError):
         super().__init__(f"{entity_class.__name__} has no field {field!r}{hint}")
         # An AttributeError that says on what it was raised gets no suggestion of Python's own beside ours.
         self.obj = entity_class
+
+
+class DurabilityWarning(UserWarning):
+    """The durable events of a class are not: its backend has no outbox, and the message says which has."""
+
+
+class UnstorableEvent(NitroError, ValueError):
+    """A durable event that cannot be written so that it comes back as it is. Nothing was sent.
+
+    Attributes:
+        signal: The name of the signal.
+    """
+
+    def __init__(self, signal: str, reason: str) -> None:
+        self.signal = signal
+        super().__init__(f"the event {signal!r} cannot be kept for its durable handlers: {reason}")
 
 
 class UnstorableValue(NitroError, ValueError):

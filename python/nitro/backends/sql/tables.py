@@ -20,7 +20,7 @@ from sqlmodel.sql.sqltypes import AutoString
 from ...entity import Entity
 from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
 from ...repository import is_substituted, repository_of
-from . import types
+from . import outbox, types
 from .database import WRITING, Database, database
 from .entity import SQLEntity
 from .repository import SQLModelBackend
@@ -55,6 +55,7 @@ def create_all(*entity_classes: type) -> None:
     if _left_alone or is_substituted():
         return
     for store, tables in _by_database(entity_classes).items():
+        tables += outbox.tables_of(store)
         with connected(store) as connection, connection.begin():
             take_turns(connection)
             plain = plain_metadata(tables)
@@ -132,7 +133,8 @@ def _below(entity_class: type[Entity]) -> Iterable[type[Entity]]:
 
 def tables_of(store: Database) -> dict[str, tuple[sa.Table, type]]:
     """The tables that a database is to have, by their names, each with its class."""
-    return {table.name: (table, owner) for table, owner in _owners(store)}
+    found = {table.name: (table, owner) for table, owner in _owners(store)}
+    return found | {table.name: (table, SQLModel) for table in outbox.tables_of(store)}
 
 
 def _owners(store: Database | None = None) -> list[tuple[sa.Table, type]]:
@@ -181,7 +183,11 @@ def plain_metadata(tables: Iterable[sa.Table] | None = None) -> sa.MetaData:
     It is what Alembic should see of Nitro's entities: `target_metadata = plain_metadata()` in an `env.py` of your own.
     """
     plain = sa.MetaData(naming_convention=SQLModel.metadata.naming_convention)
-    waiting = [table for table, _ in _owners()] if tables is None else list(tables)
+    waiting = list(tables or ())
+    if tables is None:
+        owned = [(table, owner) for table, owner in _owners()]
+        waiting = [table for table, _ in owned]
+        waiting += [table for store in {_database_of(owner) for _, owner in owned} for table in outbox.tables_of(store)]
     while waiting:
         table = waiting.pop(0)
         if table.key in plain.tables:

@@ -1,0 +1,706 @@
+"""Durable events: what is sent is kept with what is stored, and delivered afterwards, come what may.
+
+A signal that has a handler with `durable=True` is written to the outbox of its sender's database, in the transaction
+that is going on. A `Relay` delivers it: at least once, in order for each entity, and with the handler's own changes in
+that database made once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import datetime
+import json
+import logging
+import os
+import random
+import socket
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from . import _core, clock, events, work
+from ._stored_events import Keywords, Unreadable, Written, class_name, key_text, keywords_text, sender_text
+from .backends.sql import SQLModelBackend
+from .backends.sql.database import Database
+from .backends.sql.outbox import Outbox, StoredEvent, wanted_by
+from .entity import Entity
+from .errors import (
+    BackendUnavailable,
+    ConfigurationError,
+    DurabilityWarning,
+    NitroError,
+    UnitOfWorkError,
+    UnstorableEvent,
+    WriteConflict,
+)
+from .events._dispatcher import dispatchers, group, signal_name
+from .events._handler import Handler, _is_async
+from .repository import repository_of
+
+if TYPE_CHECKING:
+    from blinker import Signal
+
+T = TypeVar("T")
+
+__all__ = ["Relay", "StoredEvent", "dead_letters", "replay"]
+
+_log = logging.getLogger("nitro.outbox")
+
+#: Seconds: the longest pause between two attempts, however many there were.
+_LONGEST_PAUSE = 3600.0
+#: How many events a relay claims when it begins; more when they take little time.
+_FIRST_CLAIM = 8
+#: Seconds that what is claimed at a time should take, so that others get their share.
+_SHARE = 1.0
+#: Characters of an error that are kept.
+_KEPT_ERROR = 4000
+
+#: Where an outbox is: a URL, a backend, or None for the database that is configured.
+Place = str | SQLModelBackend | None
+
+
+class Stop(Protocol):
+    """What ends a relay that runs: an Event of threading or of asyncio."""
+
+    def is_set(self) -> bool: ...
+
+
+# --- Sending ----------------------------------------------------------------------------------------------------
+
+
+def _record(signal: Signal, sender: Any, keywords: dict[str, Any], handlers: tuple[Handler, ...]) -> None:
+    """Keeps an event for its durable handlers: what `nitro.events` calls as it is sent."""
+    repository = _repository(signal, sender)
+    unit = work.current()
+    if repository is None:
+        _warn(type(sender))
+        if unit is None:
+            _run_here(signal, sender, keywords, handlers)
+        else:
+            for handler in handlers:
+                call = handler.acall if unit.is_async else handler.call
+                unit.on_commit(partial(call, sender, keywords))
+        return
+    event = _event(signal, sender, keywords, handlers)
+    outbox = Outbox(repository.database)
+    if unit is None:
+        outbox.add(event)
+        _ring(outbox.store)
+        return
+    if not unit.is_async:
+        unit.join(repository)
+        outbox.add(event)
+    elif outbox.store.in_transaction:
+        unit.wait_for(asyncio.ensure_future(outbox.aadd(event)))
+    else:
+        raise UnitOfWorkError(
+            f"{event.signal} was sent before anything was written in this `async with UnitOfWork()`, and a plain send "
+            f"cannot begin its transaction: write `await asend({event.signal!r}, ...)`"
+        )
+    unit.on_commit(partial(_ring, outbox.store))
+
+
+async def _arecord(signal: Signal, sender: Any, keywords: dict[str, Any], handlers: tuple[Handler, ...]) -> None:
+    """`_record`, for `asend`."""
+    repository = _repository(signal, sender)
+    unit = work.current()
+    if repository is None or (unit is not None and not unit.is_async):
+        if repository is None and unit is None:
+            _warn(type(sender))
+            await _arun_here(signal, sender, keywords, handlers)
+        else:
+            _record(signal, sender, keywords, handlers)
+        return
+    event = _event(signal, sender, keywords, handlers)
+    outbox = Outbox(repository.database)
+    if unit is None:
+        await outbox.aadd(event)
+        _ring(outbox.store)
+        return
+    await unit.ajoin(repository)
+    await outbox.aadd(event)
+    unit.on_commit(partial(_ring, outbox.store))
+
+
+events.recorder, events.arecorder = _record, _arecord
+
+
+def _repository(signal: Signal, sender: Any) -> SQLModelBackend | None:
+    """The repository of a sender, where it has an outbox."""
+    if not isinstance(sender, Entity):
+        raise UnstorableEvent(
+            signal_name(signal), f"its sender {sender!r} is no entity, in whose database it could be kept"
+        )
+    if isinstance(signal, events.LifecycleSignal):
+        raise UnstorableEvent(
+            signal_name(signal), "it is sent after the commit: send a signal of your own where the change is made"
+        )
+    repository = repository_of(type(sender))
+    return repository if isinstance(repository, SQLModelBackend) else None
+
+
+def _event(
+    signal: Signal, sender: Entity, keywords: Mapping[str, Any], handlers: Sequence[Handler]
+) -> StoredEvent:
+    name = signal_name(signal)
+    return StoredEvent(
+        id=_core.new_id(),
+        signal=name,
+        sender_class=class_name(type(sender)),
+        sender_key=key_text(sender),
+        sender=sender_text(name, sender),
+        keywords=keywords_text(name, keywords),
+        handlers=json.dumps([handler.name for handler in handlers]),
+        created_at=clock.now(),
+    )
+
+
+# --- Where there is no outbox -----------------------------------------------------------------------------------
+
+_warned: weakref.WeakSet[type] = weakref.WeakSet()
+
+
+def _warn(entity_class: type[Entity]) -> None:
+    """Says, once for each class, that its durable events are not."""
+    if entity_class in _warned:
+        return
+    _warned.add(entity_class)
+    backend = type(repository_of(entity_class)).__name__
+    warnings.warn(
+        f"events of {entity_class.__name__} are lost if this process ends: {backend} has no outbox, so durable handlers "
+        f"run here, after the commit; class {entity_class.__name__}(Entity, backend=SQLModelBackend) keeps them",
+        DurabilityWarning,
+        stacklevel=4,
+    )
+
+
+def _run_here(signal: Signal, sender: Any, keywords: Mapping[str, Any], handlers: Sequence[Handler]) -> None:
+    failures: list[Exception] = []
+    for handler in handlers:
+        try:
+            handler.call(sender, keywords)
+        except Exception as error:  # noqa: BLE001 - raised in a group, after the others
+            handler.note(error)
+            failures.append(error)
+    if failures:
+        raise group(signal, failures, len(handlers) - len(failures))
+
+
+async def _arun_here(signal: Signal, sender: Any, keywords: Mapping[str, Any], handlers: Sequence[Handler]) -> None:
+    failures: list[Exception] = []
+    for handler in handlers:
+        try:
+            await handler.acall(sender, keywords)
+        except Exception as error:  # noqa: BLE001 - raised in a group, after the others
+            handler.note(error)
+            failures.append(error)
+    if failures:
+        raise group(signal, failures, len(handlers) - len(failures))
+
+
+# --- Which databases have an outbox -----------------------------------------------------------------------------
+
+_relays: weakref.WeakSet[Relay] = weakref.WeakSet()
+
+
+def _is_wanted(store: Database) -> bool:
+    if any(relay.is_open and relay.store is store for relay in list(_relays)):
+        return True
+    return any(_may_send(handler, store) for dispatcher in dispatchers() for handler in dispatcher.durable)
+
+
+def _may_send(handler: Handler, store: Database) -> bool:
+    """Whether a handler may be sent events of entities in a database."""
+    chosen = [cls for cls in handler.classes if issubclass(cls, Entity)]
+    if len(chosen) < len(handler.classes) or not chosen:
+        # A mixin, or any class at all.
+        return True
+    for cls in chosen:
+        for sender_class in (cls, *_below(cls)):
+            repository = repository_of(sender_class)
+            if isinstance(repository, SQLModelBackend) and repository.database is store:
+                return True
+    return False
+
+
+def _below(entity_class: type[Entity]) -> Generator[type[Entity]]:
+    for subclass in entity_class.__subclasses__():
+        yield subclass
+        yield from _below(subclass)
+
+
+wanted_by.append(_is_wanted)
+
+
+# --- Delivering -------------------------------------------------------------------------------------------------
+
+
+def _ring(store: Database) -> None:
+    """Lets the relays of this process know that there is something to deliver."""
+    for relay in list(_relays):
+        if relay.store is store:
+            relay.wake()
+
+
+class Relay:
+    """Delivers the events of one outbox to their durable handlers.
+
+    Any number of relays may be at work, in any number of processes. Events of one entity are delivered in the order in
+    which they were sent: a later one waits until the one before it is delivered, or is a dead letter.
+
+    Each handler runs in a unit of work of its own on the outbox's database, which also notes that it has had the event:
+    what it changes there is changed once. What it does elsewhere is done at least once.
+
+    Args:
+        place: The database: a URL, or a backend; None stands for the one that is configured.
+        batch: How many events are claimed at a time, at most. Where they take long, fewer are.
+        lease: Seconds until others may take over what a relay that has died had claimed.
+        attempts: How often an event is tried before it is a dead letter.
+        backoff: Seconds, about, until it is tried again after the first failure; twice as long after each further one,
+            an hour at most.
+        timeout: Seconds that a handler may take, whose changes are not kept where it takes longer; None for no limit.
+        interval: Seconds between two looks at an outbox that was empty.
+
+    Raises:
+        ConfigurationError: If one of the numbers makes no sense.
+
+    Example:
+        >>> nitro.create_all(Order)  # doctest: +SKIP
+        >>> Relay().run_once()  # doctest: +SKIP
+        0
+    """
+
+    def __init__(
+        self,
+        place: Place = None,
+        *,
+        batch: int = 100,
+        lease: float = 30.0,
+        attempts: int = 10,
+        backoff: float = 1.0,
+        timeout: float | None = 60.0,
+        interval: float = 0.5,
+    ) -> None:
+        for name, value, least in (
+            ("batch", batch, 1),
+            ("lease", lease, 0.1),
+            ("attempts", attempts, 1),
+            ("backoff", backoff, 0),
+            ("interval", interval, 0.001),
+            ("timeout", 1 if timeout is None else timeout, 0.001),
+        ):
+            if value < least:
+                raise ConfigurationError(f"a Relay has {name}={value!r}: it must be at least {least}")
+        self._repository = place if isinstance(place, SQLModelBackend) else SQLModelBackend(place)
+        self.batch, self.lease, self.attempts = batch, lease, attempts
+        self.backoff, self.timeout, self.interval = backoff, timeout, interval
+        self._size = min(batch, _FIRST_CLAIM)
+        self._bell = threading.Event()
+        self._running = threading.Lock()
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{_core.new_id()}"
+        _relays.add(self)
+
+    @property
+    def store(self) -> Database:
+        """The database."""
+        return self._repository.database
+
+    def wake(self) -> None:
+        """Lets it look at the outbox now, and not when the interval is over. From any thread."""
+        self._bell.set()
+
+    # --- What is called ---
+
+    def run_once(self) -> int:
+        """Delivers everything that can be delivered now, and tells how many events that were.
+
+        Raises:
+            SchemaMismatch: If the database has no outbox.
+            UnitOfWorkError: If it is called inside of a unit of work or a transaction.
+        """
+        return self._alone(_Run(self, None).deliver)
+
+    async def arun_once(self) -> int:
+        """`run_once`, for async code: `async def` handlers run as tasks of this loop, others in a thread."""
+        run = _Run(self, asyncio.get_running_loop())
+        return await self._beside(run, run.deliver)
+
+    def run(self, stop: Stop) -> None:
+        """Delivers until `stop` is set; ends after the event at hand. A database that is lost is waited for.
+
+        Args:
+            stop: An Event. `wake()` after it was set ends the wait for more at once.
+        """
+        self._alone(_Run(self, None, stop).run)
+
+    async def arun(self, stop: Stop) -> None:
+        """`run`, for async code. A task that is cancelled ends after the event at hand, too."""
+        run = _Run(self, asyncio.get_running_loop(), stop)
+        await self._beside(run, run.run)
+
+    def in_background(self) -> _Background:
+        """A relay that runs beside a block: `with Relay().in_background():`, or `async with`.
+
+        At the end of the block it stops, after the event at hand. In async code, `async def` handlers run in the loop.
+        """
+        return _Background(self)
+
+    # --- How ---
+
+    def _alone(self, function: Callable[[], T]) -> T:
+        self._check()
+        if not self._running.acquire(blocking=False):
+            raise NitroError("this Relay is at work already: make one for each thread or task")
+        try:
+            return function()
+        finally:
+            self._running.release()
+
+    async def _beside(self, run: _Run, function: Callable[[], T]) -> T:
+        """Calls a function in a thread of its own; where the task is cancelled, it is told to end, and waited for."""
+        self._check()
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        thread = _Thread(partial(self._alone, function), lambda: loop.call_soon_threadsafe(ended.set))
+        cancelled: asyncio.CancelledError | None = None
+        while not ended.is_set():
+            try:
+                await ended.wait()
+            except asyncio.CancelledError as error:
+                cancelled = error
+                run.stop()
+        if cancelled is not None:
+            thread.join()
+            raise cancelled
+        return thread.result()
+
+    def _check(self) -> None:
+        if work.current() is not None or self.store.in_transaction:
+            raise UnitOfWorkError(
+                "a Relay has transactions of its own: call it outside of units of work and of transactions"
+            )
+
+
+class _Run:
+    """One run of a relay, in one thread.
+
+    Args:
+        relay: The relay.
+        loop: Where `async def` handlers run; None for a loop that is made for them where it is needed.
+        stop: What ends it.
+    """
+
+    def __init__(self, relay: Relay, loop: asyncio.AbstractEventLoop | None, stop: Stop | None = None) -> None:
+        self.relay = relay
+        self.outbox = Outbox(relay.store)
+        self._loop, self._stop = loop, stop
+        self._is_stopped = False
+        self._runner: asyncio.Runner | None = None
+
+    def stop(self) -> None:
+        """Ends it after the event at hand."""
+        self._is_stopped = True
+        self.relay.wake()
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_stopped or (self._stop is not None and self._stop.is_set())
+
+    def run(self) -> None:
+        """Delivers until it is stopped."""
+        with self._own_loop():
+            while not self.is_over:
+                self.relay._bell.clear()
+                try:
+                    self._deliver()
+                except (BackendUnavailable, WriteConflict) as error:
+                    _log.warning("the relay goes on in %g s: %s", self.relay.interval, error)
+                if not self.is_over:
+                    self.relay._bell.wait(self.relay.interval)
+
+    def deliver(self) -> int:
+        """Delivers what can be delivered now."""
+        with self._own_loop():
+            return self._deliver()
+
+    @contextmanager
+    def _own_loop(self) -> Generator[None]:
+        try:
+            yield
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+
+    # --- Events ---
+
+    def _deliver(self) -> int:
+        relay, delivered = self.relay, 0
+        while not self.is_over:
+            claimed = self.outbox.claim(relay._name, limit=relay._size, lease=relay.lease, now=clock.now())
+            if not claimed:
+                break
+            began = time.monotonic()
+            delivered += self._deliver_all(claimed)
+            took = time.monotonic() - began
+            # As many as others would wait for, and no more.
+            relay._size = max(1, min(relay.batch, 2 * len(claimed) if took < _SHARE / 2 else int(len(claimed) / took)))
+        return delivered
+
+    def _deliver_all(self, claimed: Sequence[StoredEvent]) -> int:
+        """Delivers what was claimed, and tells how many went."""
+        relay, delivered = self.relay, 0
+        waiting: set[tuple[str, str]] = set()
+        is_through = False
+        with self._renewing():
+            try:
+                for event in claimed:
+                    if self.is_over:
+                        break
+                    entity = event.sender_class, event.sender_key
+                    if entity in waiting:
+                        continue
+                    is_delivered, is_retried = self._deliver_one(event)
+                    delivered += is_delivered
+                    if is_retried:
+                        waiting.add(entity)
+                else:
+                    is_through = True
+            finally:
+                if not is_through:
+                    with suppress(BackendUnavailable, WriteConflict):
+                        self.outbox.release(relay._name)
+        return delivered
+
+    def _deliver_one(self, event: StoredEvent) -> tuple[bool, bool]:
+        """Gives an event to its handlers: (whether it is delivered, whether it is to be tried again)."""
+        relay = self.relay
+        if event.is_taken_over:
+            # Whoever had it has ended, and perhaps for what the handler did.
+            if event.attempts >= relay.attempts:
+                self._failed(event, f"the process that delivered it has ended, {event.attempts} times")
+                return False, False
+            self.outbox.attempt(event, relay._name)
+        errors: list[str] = []
+        for name in json.loads(event.handlers):
+            try:
+                self._hand_over(event, self._handler(event, name))
+            except Exception as error:
+                _log.exception("%s %s of %s %s: %s", event.signal, event.id, event.sender_class, event.sender_key, name)
+                errors.append(f"{name}: {type(error).__name__}: {error}")
+        if not errors:
+            return self.outbox.delivered(event.id, relay._name), False
+        return False, self._failed(event, "\n".join(errors))
+
+    def _failed(self, event: StoredEvent, error: str) -> bool:
+        """Notes that an event was not delivered; whether it is to be tried again."""
+        relay, now = self.relay, clock.now()
+        again_at: datetime.datetime | None = None
+        if event.attempts + 1 < relay.attempts:
+            pause = min(relay.backoff * 2.0 ** min(event.attempts, 40), _LONGEST_PAUSE)
+            # Not all at once that failed at once.
+            again_at = now + datetime.timedelta(seconds=pause * random.uniform(0.5, 1.0))
+        else:
+            _log.error("%s %s is a dead letter: `nitro relay replay %s`", event.signal, event.id, event.id)
+        self.outbox.failed(event, relay._name, error=error[:_KEPT_ERROR], again_at=again_at, now=now)
+        return again_at is not None
+
+    @staticmethod
+    def _handler(event: StoredEvent, name: str) -> Handler:
+        for handler in events.durable_handlers(event.signal):
+            if handler.name == name:
+                return handler
+        raise Unreadable(
+            f"{event.signal} has no durable handler {name} here: name the module that defines it with --app"
+        )
+
+    @contextmanager
+    def _renewing(self) -> Generator[None]:
+        """Keeps what is claimed, however long it takes, as long as this process lives."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(self.relay.lease / 3):
+                try:
+                    self.outbox.renew(self.relay._name, lease=self.relay.lease, now=clock.now())
+                except (BackendUnavailable, WriteConflict) as error:
+                    _log.warning("the relay could not renew its lease: %s", error)
+
+        thread = _Thread(renew)
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    # --- Handlers ---
+
+    def _hand_over(self, event: StoredEvent, handler: Handler) -> None:
+        """Runs a handler, unless it has had the event."""
+        if _is_async(handler.function):
+            self._in_loop(self._areceive(event, handler))
+        elif self.relay.timeout is None:
+            self._receive(event, handler, threading.Event())
+        else:
+            is_late = threading.Event()
+            ended = threading.Event()
+            thread = _Thread(partial(self._receive, event, handler, is_late), ended.set)
+            if not ended.wait(self.relay.timeout):
+                # A thread cannot be ended from outside, but what it does is not kept.
+                is_late.set()
+                raise TimeoutError(f"{handler.name} took longer than {self.relay.timeout:g} s")
+            thread.result()
+
+    def _receive(self, event: StoredEvent, handler: Handler, is_late: threading.Event) -> None:
+        with work.UnitOfWork():
+            self._unit().join(self.relay._repository)
+            if not self.outbox.receive(event.id, handler.name, self.relay._name):
+                return
+            sender = Written.read(event.sender_class, event.sender_key, event.sender).load()
+            keywords = Keywords(event.keywords)
+            handler.call(sender, keywords.read([written.load() for written in keywords.entities]))
+            if is_late.is_set():
+                raise TimeoutError(f"{handler.name} ended after its time, and what it did is not kept")
+
+    async def _areceive(self, event: StoredEvent, handler: Handler) -> None:
+        try:
+            async with asyncio.timeout(self.relay.timeout) as limit, work.UnitOfWork():
+                await self._unit().ajoin(self.relay._repository)
+                if not await self.outbox.areceive(event.id, handler.name, self.relay._name):
+                    return
+                sender = await Written.read(event.sender_class, event.sender_key, event.sender).aload()
+                keywords = Keywords(event.keywords)
+                entities = [await written.aload() for written in keywords.entities]
+                await handler.acall(sender, keywords.read(entities))
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TimeoutError(f"{handler.name} took longer than {self.relay.timeout:g} s") from error
+
+    @staticmethod
+    def _unit() -> work.Unit:
+        unit = work.current()
+        assert unit is not None, "a unit of work has been entered"
+        return unit
+
+    def _in_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            return
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        try:
+            self._runner.run(coroutine)
+        except RuntimeError:
+            coroutine.close()
+            raise
+
+
+class _Thread:
+    """A function in a thread that does not keep the process from ending.
+
+    Args:
+        function: The function, which runs in a copy of the context here.
+        ended: Called in the thread when it has ended.
+    """
+
+    def __init__(self, function: Callable[[], Any], ended: Callable[[], Any] | None = None) -> None:
+        self._function, self._ended = function, ended
+        self._value: Any = None
+        self._error: BaseException | None = None
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="nitro-relay", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._value = self._function()
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            self._error = error
+        finally:
+            if self._ended is not None:
+                self._ended()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def result(self) -> Any:
+        self._thread.join()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                # Its traceback holds this object.
+                self._error = None
+        return self._value
+
+
+class _Background:
+    """A relay that runs beside a block."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    def _start(self, loop: asyncio.AbstractEventLoop | None, ended: Callable[[], Any] | None = None) -> None:
+        self._relay._check()
+        # What cannot work is told now, and not at the end of the block.
+        Outbox(self._relay.store).waiting()
+        self._run = _Run(self._relay, loop)
+        self._thread = _Thread(partial(self._relay._alone, self._run.run), ended)
+
+    def __enter__(self) -> Relay:
+        self._start(None)
+        return self._relay
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._run.stop()
+        self._thread.result()
+
+    async def __aenter__(self) -> Relay:
+        loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._start(loop, lambda: loop.call_soon_threadsafe(self._ended.set))
+        return self._relay
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._run.stop()
+        await self._ended.wait()
+        self._thread.result()
+
+
+# --- Dead letters -----------------------------------------------------------------------------------------------
+
+
+def dead_letters(place: Place = None) -> list[StoredEvent]:
+    """The events that have failed too often, in the order in which they were sent; `error` says what was wrong.
+
+    Args:
+        place: The database: a URL, or a backend; None stands for the one that is configured.
+    """
+    return _outbox(place).dead()
+
+
+def replay(event_id: str | None = None, place: Place = None) -> int:
+    """Lets a relay try dead letters again, and tells how many those are.
+
+    Args:
+        event_id: Which; None for each of them.
+        place: The database: a URL, or a backend; None stands for the one that is configured.
+    """
+    outbox = _outbox(place)
+    count = outbox.replay(event_id, now=clock.now())
+    _ring(outbox.store)
+    return count
+
+
+def _outbox(place: Place) -> Outbox:
+    return Outbox((place if isinstance(place, SQLModelBackend) else SQLModelBackend(place)).database)
