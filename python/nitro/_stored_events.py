@@ -87,7 +87,7 @@ class _Unwritable(Exception):
 
 
 def _written(value: Any) -> Any:
-    kind = type(value)
+    kind: type[Any] = value.__class__
     if value is None or kind in (bool, int, str) or (kind is float and math.isfinite(value)):
         return value
     if kind is list:
@@ -145,8 +145,8 @@ def class_by_name(name: str) -> type[Entity]:
             waiting.append(entity_class)
     if found is None:
         raise Unreadable(
-            f"no class {name} is known here: name the module that defines it with --app; if it is called otherwise now, "
-            "say so in the column sender_class of nitro_outbox"
+            f"no class {name} is known here: name the module that defines it with --app; if it is called otherwise "
+            "now, say so in the column sender_class of nitro_outbox"
         )
     return found
 
@@ -194,7 +194,8 @@ class Written:
             entity = self.entity_class.model_validate_json(self.text, by_alias=False, by_name=True)
         except ValidationError as error:
             raise Unreadable(
-                f"{self.entity_class.__name__} {self.key!r} is gone, and what was written of it is none any more: {error}"
+                f"{self.entity_class.__name__} {self.key!r} is gone, and what was written of it is none any more: "
+                f"{error}"
             ) from error
         changes.loaded(entity, 1)
         return entity

@@ -9,10 +9,13 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .config import configure
+from .config import configure, settings
 from .errors import ConfigurationError, NitroError
+
+if TYPE_CHECKING:
+    from .outbox import Relay
 
 _WHERE = """\
 The classes are found by importing the module that is named, from the first of these that says one:
@@ -45,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nitro", description="Rich domain entities for Python.")
     areas = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_db(areas)
+    _add_relay(areas)
+    return parser
+
+
+def _add_db(areas: Any) -> None:
     area = areas.add_parser("db", help="make and migrate the tables of a database")
     commands = area.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -100,7 +109,32 @@ def _parser() -> argparse.ArgumentParser:
     add("check", _check, "tell what in the database is not as the classes say")
     add("current", _current, "tell which script the database is at")
     add("history", _history, "list the scripts, the last one first", database=False)
-    return parser
+
+
+def _add_relay(areas: Any) -> None:
+    def add(place: Any, name: str, run: Any, what: str) -> argparse.ArgumentParser:
+        command = place.add_parser(
+            name,
+            help=what,
+            description=f"{what[0].upper()}{what[1:]}.",
+            epilog=_WHERE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(command=run)
+        # What is said before the name of a command holds where nothing is said after it.
+        said: Any = {} if place is areas else {"default": argparse.SUPPRESS}
+        command.add_argument("--app", metavar="MODULE", help="the module that defines the handlers", **said)
+        command.add_argument("--url", help="the database, in place of the one that is configured", **said)
+        return command
+
+    relay = add(areas, "relay", _relay, "deliver durable events, until SIGTERM or Ctrl-C")
+    relay.add_argument("--once", action="store_true", help="deliver what can be delivered now, and end")
+    relay.add_argument("--workers", type=int, default=1, metavar="N", help="how many events at a time (default: 1)")
+    commands = relay.add_subparsers(title="commands", metavar="COMMAND")
+    add(commands, "dead", _dead, "list the events that have failed too often")
+    replay = add(commands, "replay", _replay, "let dead letters be tried again")
+    replay.add_argument("ids", nargs="*", metavar="ID", help="which")
+    replay.add_argument("--all", action="store_true", help="each of them")
 
 
 # --- The commands -----------------------------------------------------------------------------------------------
@@ -188,6 +222,86 @@ def _history(options: argparse.Namespace) -> int:
 
     for revision, message in migrations.history(options.directory):
         print(f"{revision} {message}")
+    return 0
+
+
+def _relay(options: argparse.Namespace) -> int:
+    import asyncio
+    import logging
+
+    from .outbox import Relay, has_handlers
+
+    if options.workers < 1:
+        raise ConfigurationError(f"--workers {options.workers}: at least one is needed")
+    store = _database(options, needs_app=True)
+    if not has_handlers():
+        raise ConfigurationError(
+            f"{' and '.join(_modules(options.app))} has no durable handler, as @on(signal, durable=True) makes one: "
+            "name the module that imports each of them"
+        )
+    # Each has a transaction, and renews its lease meanwhile.
+    configure(sql_pool_size=max(settings().sql_pool_size, 2 * options.workers))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    relays = [Relay() for _ in range(options.workers)]
+    if options.once:
+        print(f"delivered {sum(asyncio.run(_all_once(relays)))}")
+        return 0
+    print(f"delivering the events of {store.name}", flush=True)
+    asyncio.run(_until_signalled(relays))
+    return 0
+
+
+async def _all_once(relays: Sequence[Relay]) -> list[int]:
+    import asyncio
+
+    return await asyncio.gather(*(relay.arun_once() for relay in relays))
+
+
+async def _until_signalled(relays: Sequence[Relay]) -> None:
+    import asyncio
+    import signal
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    ends = (signal.SIGTERM, signal.SIGINT)
+
+    def end() -> None:
+        stop.set()
+        for relay in relays:
+            relay.wake()
+        for number in ends:
+            # The second one does not wait.
+            loop.remove_signal_handler(number)
+
+    for number in ends:
+        loop.add_signal_handler(number, end)
+    await asyncio.gather(*(relay.arun(stop) for relay in relays))
+
+
+def _dead(options: argparse.Namespace) -> int:
+    from . import outbox
+
+    _database(options)
+    for letter in outbox.dead_letters():
+        print(
+            f"{letter.id} {letter.signal} of {letter.sender_class} {letter.sender_key}, sent "
+            f"{letter.created_at:%Y-%m-%d %H:%M:%S} UTC, {letter.attempts} attempts"
+        )
+        for line in (letter.error or "").splitlines():
+            print(f"    {line}")
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from . import outbox
+
+    if bool(options.ids) == options.all:
+        raise ConfigurationError("nitro relay replay takes the ids of dead letters, or --all")
+    _database(options)
+    missing = [event_id for event_id in options.ids if not outbox.replay(event_id)]
+    if missing:
+        raise ConfigurationError(f"{', '.join(missing)}: no dead letter, `nitro relay dead` lists them")
+    count = outbox.replay() if options.all else len(options.ids)
+    print(f"{count} to be tried again")
     return 0
 
 

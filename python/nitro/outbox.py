@@ -80,7 +80,7 @@ def _record(signal: Signal, sender: Any, keywords: dict[str, Any], handlers: tup
     repository = _repository(signal, sender)
     unit = work.current()
     if repository is None:
-        _warn(type(sender))
+        _warn(sender.__class__)
         if unit is None:
             _run_here(signal, sender, keywords, handlers)
         else:
@@ -113,7 +113,7 @@ async def _arecord(signal: Signal, sender: Any, keywords: dict[str, Any], handle
     unit = work.current()
     if repository is None or (unit is not None and not unit.is_async):
         if repository is None and unit is None:
-            _warn(type(sender))
+            _warn(sender.__class__)
             await _arun_here(signal, sender, keywords, handlers)
         else:
             _record(signal, sender, keywords, handlers)
@@ -146,9 +146,7 @@ def _repository(signal: Signal, sender: Any) -> SQLModelBackend | None:
     return repository if isinstance(repository, SQLModelBackend) else None
 
 
-def _event(
-    signal: Signal, sender: Entity, keywords: Mapping[str, Any], handlers: Sequence[Handler]
-) -> StoredEvent:
+def _event(signal: Signal, sender: Entity, keywords: Mapping[str, Any], handlers: Sequence[Handler]) -> StoredEvent:
     name = signal_name(signal)
     return StoredEvent(
         id=_core.new_id(),
@@ -167,15 +165,15 @@ def _event(
 _warned: weakref.WeakSet[type] = weakref.WeakSet()
 
 
-def _warn(entity_class: type[Entity]) -> None:
+def _warn(entity_class: type[Any]) -> None:
     """Says, once for each class, that its durable events are not."""
     if entity_class in _warned:
         return
     _warned.add(entity_class)
     backend = type(repository_of(entity_class)).__name__
     warnings.warn(
-        f"events of {entity_class.__name__} are lost if this process ends: {backend} has no outbox, so durable handlers "
-        f"run here, after the commit; class {entity_class.__name__}(Entity, backend=SQLModelBackend) keeps them",
+        f"events of {entity_class.__name__} are lost if this process ends: {backend} has no outbox, so durable "
+        f"handlers run here, after the commit; SQLModelBackend as the backend of {entity_class.__name__} keeps them",
         DurabilityWarning,
         stacklevel=4,
     )
@@ -211,9 +209,14 @@ _relays: weakref.WeakSet[Relay] = weakref.WeakSet()
 
 
 def _is_wanted(store: Database) -> bool:
-    if any(relay.is_open and relay.store is store for relay in list(_relays)):
+    if any(relay.store is store for relay in list(_relays)):
         return True
     return any(_may_send(handler, store) for dispatcher in dispatchers() for handler in dispatcher.durable)
+
+
+def has_handlers() -> bool:
+    """Whether there is any durable handler in this process."""
+    return any(dispatcher.durable for dispatcher in dispatchers())
 
 
 def _may_send(handler: Handler, store: Database) -> bool:
@@ -490,7 +493,7 @@ class _Run:
         for name in json.loads(event.handlers):
             try:
                 self._hand_over(event, self._handler(event, name))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - noted in the outbox, and tried again
                 _log.exception("%s %s of %s %s: %s", event.signal, event.id, event.sender_class, event.sender_key, name)
                 errors.append(f"{name}: {type(error).__name__}: {error}")
         if not errors:
@@ -568,8 +571,9 @@ class _Run:
                 raise TimeoutError(f"{handler.name} ended after its time, and what it did is not kept")
 
     async def _areceive(self, event: StoredEvent, handler: Handler) -> None:
+        limit = asyncio.timeout(self.relay.timeout)
         try:
-            async with asyncio.timeout(self.relay.timeout) as limit, work.UnitOfWork():
+            async with limit, work.UnitOfWork():
                 await self._unit().ajoin(self.relay._repository)
                 if not await self.outbox.areceive(event.id, handler.name, self.relay._name):
                     return

@@ -134,9 +134,7 @@ _FAILED = (
     "claimed_until = NULL WHERE id = ? AND claimed_by = ?"
 )
 _RELEASE = "UPDATE nitro_outbox SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?"
-_REPLAY = (
-    "UPDATE nitro_outbox SET state = 'waiting', attempts = 0, available_at = ?, error = NULL WHERE state = 'dead'"
-)
+_REPLAY = "UPDATE nitro_outbox SET state = 'waiting', attempts = 0, available_at = ?, error = NULL WHERE state = 'dead'"
 
 
 class Outbox:
@@ -214,9 +212,7 @@ class Outbox:
     def renew(self, worker: str, *, lease: float, now: datetime.datetime) -> None:
         """Lets a worker keep what it has claimed for another lease, in seconds from now."""
         until = self._moment_in(now + datetime.timedelta(seconds=lease))
-        self.store.execute(
-            self._sql("UPDATE nitro_outbox SET claimed_until = ? WHERE claimed_by = ?"), (until, worker)
-        )
+        self.store.execute(self._sql("UPDATE nitro_outbox SET claimed_until = ? WHERE claimed_by = ?"), (until, worker))
 
     def release(self, worker: str) -> None:
         """Gives back what a worker has claimed and not delivered."""
@@ -267,9 +263,7 @@ class Outbox:
         text = error.replace("\0", "\ufffd").encode(errors="replace").decode()
         moment = self._moment_in(now if again_at is None else again_at)
         with self.store.transaction():
-            self.store.execute(
-                self._sql(_FAILED), (event.attempts + 1, moment, state, text, event.id, worker)
-            )
+            self.store.execute(self._sql(_FAILED), (event.attempts + 1, moment, state, text, event.id, worker))
             if again_at is not None:
                 self.store.execute(
                     self._sql(f"{_RELEASE} AND sender_class = ? AND sender_key = ?"),
@@ -298,8 +292,22 @@ class Outbox:
             return self.store.fetch_all(sql, ())
 
     def _event(self, row: Row) -> StoredEvent:
-        *texts, created, attempts, claimed_by, error = row
-        return StoredEvent(*texts, self._moment_out(created), attempts, claimed_by is not None, error)
+        event_id, signal, sender_class, sender_key, sender, keywords, handlers, created, attempts, claimed_by, error = (
+            row
+        )
+        return StoredEvent(
+            id=event_id,
+            signal=signal,
+            sender_class=sender_class,
+            sender_key=sender_key,
+            sender=sender,
+            keywords=keywords,
+            handlers=handlers,
+            created_at=self._moment_out(created),
+            attempts=attempts,
+            is_taken_over=claimed_by is not None,
+            error=error,
+        )
 
     # --- What went wrong ---
 
