@@ -1,5 +1,6 @@
 """Real processes at the price of a fork: one process imports Nitro once, and has a child for each job."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -10,17 +11,22 @@ from typing import Any, Self
 
 
 class Nursery:
-    """A process whose children do jobs: functions of `workers`, by their names.
+    """A process whose children do jobs: functions of a module, by their names.
 
     Args:
         directory: Where the jobs' tracebacks go.
+        workers: The file of the module.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, workers: Path = Path(__file__).parent / "workers.py") -> None:
         self._errors = directory / "errors.txt"
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+                [sys.executable, __file__, str(workers)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
 
     def start(self, *jobs: tuple[Any, ...]) -> None:
@@ -60,7 +66,9 @@ class Nursery:
 
 
 def _serve() -> None:
-    import workers
+    place = Path(sys.argv[1])
+    sys.path.insert(0, str(place.parent))
+    workers = importlib.import_module(place.stem)
 
     for line in sys.stdin:
         children: list[int] = []

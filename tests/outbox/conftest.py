@@ -1,0 +1,39 @@
+"""Databases for durable events, and processes that end as they use them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "sql"), str(HERE.parent / "sql" / "reliability")]
+
+from nursery import Nursery
+
+from nitro.events._dispatcher import dispatchers
+
+
+@pytest.fixture(autouse=True)
+def _own_handlers() -> Iterator[None]:
+    """No durable handler outlives its test: with one there are more tables to make."""
+    before = {dispatcher: dispatcher.all() for dispatcher in dispatchers()}
+    yield
+    for dispatcher in dispatchers():
+        for handler in dispatcher.all():
+            if handler not in before.get(dispatcher, ()):
+                dispatcher.remove(handler.function)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shop.db'}"
+    return request.getfixturevalue("fresh_database")
+
+
+@pytest.fixture(scope="session")
+def outbox_nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    with Nursery(tmp_path_factory.mktemp("nursery"), HERE / "outbox_workers.py") as started:
+        yield started

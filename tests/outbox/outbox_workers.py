@@ -1,0 +1,122 @@
+"""What the processes of the crash tests do: they place orders, and deliver what follows from it."""
+
+import os
+import signal
+import threading
+from typing import Any
+
+from blinker import signal as named
+from crash_points import StatementPoints
+
+import nitro
+from nitro import Entity, Field, SQLModelBackend, on
+from nitro.backends.sql.outbox import Outbox
+from nitro.outbox import Relay
+from nitro.work import UnitOfWork
+
+STORE = SQLModelBackend()
+#: Seconds. Whoever comes after a process that was killed has to wait for it.
+LEASE = 0.2
+
+placed = named("order-placed")
+shipped = named("order-shipped")
+
+
+class Order(Entity, backend=STORE):
+    number: int
+    customer: str
+
+
+class Account(Entity, backend=STORE):
+    """Of one customer: how many orders, and the last that somebody was told of."""
+
+    orders: int = 0
+    told: int = 0
+
+
+class Effect(Entity, backend=STORE):
+    number: int = Field(index=True)
+    kind: str
+
+
+@on(placed, durable=True)
+def tell(order: Order, number: int) -> None:
+    Effect(number=number, kind="told").save()
+    account = Account.get(order.customer)
+    account.told += 1
+    account.save()
+    shipped.send(order, number=number)
+
+
+@on(placed, durable=True)
+async def atell(order: Order, number: int) -> None:
+    await Effect(number=number, kind="told too").asave()
+
+
+@on(shipped, durable=True)
+def pack(order: Order, number: int) -> None:
+    Effect(number=number, kind="packed").save()
+
+
+def write(log: int, *words: object) -> None:
+    """A line that is in the file whatever becomes of the process."""
+    os.write(log, (" ".join(map(str, words)) + "\n").encode())
+
+
+def create(url: str, *customers: str) -> None:
+    nitro.configure(sql_url=url)
+    nitro.create_all(Order, Account, Effect)
+    Account.save_all([Account(id=customer) for customer in customers])
+
+
+def relay() -> Relay:
+    # What is killed again and again is no dead letter here.
+    return Relay(lease=LEASE, attempts=10_000, backoff=0, batch=8, interval=0.05)
+
+
+def place(customer: str, number: int) -> None:
+    """An order, its account and its event: all of it, or nothing."""
+    with UnitOfWork():
+        order = Order(number=number, customer=customer).save()
+        account = Account.get(customer)
+        account.orders += 1
+        account.save()
+        placed.send(order, number=number)
+
+
+def operate(url: str, log: str, first: int, point: str, nth: int, seed: int) -> None:
+    """Places orders and delivers, and acknowledges each order, until it is killed."""
+    nitro.configure(sql_url=url)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    write(file, "pid", os.getpid())
+    points = StatementPoints(point, nth, seed)
+    points.watch_sqlite()
+    deliverer = relay()
+    for number in range(first, first + 100):
+        write(file, "begin", number)
+        place("left" if points.chance.random() < 0.5 else "right", number)
+        write(file, "done", number)
+        deliverer.run_once()
+
+
+def settle(url: str) -> None:
+    """Delivers until nothing is left."""
+    nitro.configure(sql_url=url)
+    deliverer, store = relay(), STORE.database
+    while Outbox(store).waiting():
+        if not deliverer.run_once():
+            threading.Event().wait(LEASE / 4)
+
+
+def work(url: str) -> None:
+    """Delivers until SIGTERM comes."""
+    nitro.configure(sql_url=url)
+    stop = threading.Event()
+    deliverer = relay()
+
+    def end(*_: Any) -> None:
+        stop.set()
+        deliverer.wake()
+
+    signal.signal(signal.SIGTERM, end)
+    deliverer.run(stop)
