@@ -1,25 +1,22 @@
 """Databases for durable events, and processes that end as they use them."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "sql"), str(HERE.parent / "sql" / "reliability")]
-
+from nitro.events._dispatcher import dispatchers
 from nursery import Nursery
 
-from nitro.events._dispatcher import dispatchers
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
 def _own_handlers() -> Iterator[None]:
     """No durable handler outlives its test: with one there are more tables to make."""
-    before = {dispatcher: dispatcher.all() for dispatcher in dispatchers()}
+    before = {dispatcher: dispatcher.all() for _, dispatcher in dispatchers()}
     yield
-    for dispatcher in dispatchers():
+    for _, dispatcher in dispatchers():
         for handler in dispatcher.all():
             if handler not in before.get(dispatcher, ()):
                 dispatcher.remove(handler.function)
