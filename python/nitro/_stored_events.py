@@ -90,6 +90,8 @@ def _written(value: Any) -> Any:
     kind: type[Any] = value.__class__
     if value is None or kind in (bool, int, str) or (kind is float and math.isfinite(value)):
         return value
+    if kind is float:
+        return {_TYPE: "float", "value": repr(value)}
     if kind is list:
         return [_written(item) for item in value]
     if kind is dict:
@@ -251,6 +253,8 @@ def _read(value: Any, entities: Sequence[Any]) -> Any:
         return entities[members["value"]]
     if kind == "dict":
         return {_read(name, entities): _read(item, entities) for name, item in members["value"]}
+    if kind == "float":
+        return float(members["value"])
     if kind in _COLLECTIONS:
         return _COLLECTIONS[kind](_read(item, entities) for item in members["value"])
     type_ = _type_by_name(kind)

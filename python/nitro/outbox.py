@@ -42,7 +42,7 @@ from .errors import (
 )
 from .events._dispatcher import dispatchers, group, signal_name
 from .events._handler import Handler, _is_async
-from .repository import repository_of
+from .repository import is_substituted, repository_of
 
 if TYPE_CHECKING:
     from blinker import Signal
@@ -138,10 +138,6 @@ def _repository(signal: Signal, sender: Any) -> SQLModelBackend | None:
         raise UnstorableEvent(
             signal_name(signal), f"its sender {sender!r} is no entity, in whose database it could be kept"
         )
-    if isinstance(signal, events.LifecycleSignal):
-        raise UnstorableEvent(
-            signal_name(signal), "it is sent after the commit: send a signal of your own where the change is made"
-        )
     repository = repository_of(type(sender))
     return repository if isinstance(repository, SQLModelBackend) else None
 
@@ -167,7 +163,7 @@ _warned: weakref.WeakSet[type] = weakref.WeakSet()
 
 def _warn(entity_class: type[Any]) -> None:
     """Says, once for each class, that its durable events are not."""
-    if entity_class in _warned:
+    if entity_class in _warned or is_substituted():
         return
     _warned.add(entity_class)
     backend = type(repository_of(entity_class)).__name__
@@ -211,12 +207,12 @@ _relays: weakref.WeakSet[Relay] = weakref.WeakSet()
 def _is_wanted(store: Database) -> bool:
     if any(relay.store is store for relay in list(_relays)):
         return True
-    return any(_may_send(handler, store) for dispatcher in dispatchers() for handler in dispatcher.durable)
+    return any(_may_send(handler, store) for _, dispatcher in dispatchers() for handler in dispatcher.durable)
 
 
 def has_handlers() -> bool:
     """Whether there is any durable handler in this process."""
-    return any(dispatcher.durable for dispatcher in dispatchers())
+    return any(dispatcher.durable for _, dispatcher in dispatchers())
 
 
 def _may_send(handler: Handler, store: Database) -> bool:

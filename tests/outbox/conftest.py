@@ -7,19 +7,28 @@ import pytest
 
 from nitro.events._dispatcher import dispatchers
 from nursery import Nursery
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
 
-HERE = Path(__file__).parent
+from nitro import off
+from nitro.events._dispatcher import dispatchers
 
 
 @pytest.fixture(autouse=True)
 def _own_handlers() -> Iterator[None]:
     """No durable handler outlives its test: with one there are more tables to make."""
-    before = {dispatcher: dispatcher.all() for _, dispatcher in dispatchers()}
+    before = [handler for _, dispatcher in dispatchers() for handler in dispatcher.all()]
     yield
-    for _, dispatcher in dispatchers():
+    for signal, dispatcher in dispatchers():
         for handler in dispatcher.all():
-            if handler not in before.get(dispatcher, ()):
-                dispatcher.remove(handler.function)
+            if handler not in before:
+                off(handler.function, signal)
+
+
+@pytest.fixture(autouse=True)
+def _own_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests have tables of the same names."""
+    monkeypatch.setattr(SQLModel, "metadata", MetaData())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

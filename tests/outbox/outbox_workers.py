@@ -12,7 +12,7 @@ import nitro
 from nitro import Entity, Field, SQLModelBackend, on
 from nitro.backends.sql.outbox import Outbox
 from nitro.outbox import Relay
-from nitro.work import UnitOfWork
+from nitro import UnitOfWork
 
 STORE = SQLModelBackend()
 #: Seconds. Whoever comes after a process that was killed has to wait for it.
