@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from blinker import Signal, signal
 
-from nitro import ConfigurationError, asend, events, off, on
+from nitro import ConfigurationError, Entity, MemoryRepo, UnitOfWork, asend, events, off, on
 from nitro.events import muted
 
 order_placed = signal("durable-order-placed")
@@ -82,6 +82,35 @@ def test_handlers_run_though_nothing_could_be_kept(kept: list[Any], monkeypatch:
         order_placed.send(5)
     assert str(raised.value.exceptions[0]) == "no database"
     assert calls == ["mail"]
+
+
+def test_a_condition_that_raises_keeps_nobody_else_from_being_kept(kept: list[Any]):
+    on(order_placed, durable=True, when=lambda number: 1 / number)(book)
+    on(order_placed, durable=True)(send_mail)
+    with pytest.raises(ExceptionGroup) as raised:
+        order_placed.send(0)
+    assert type(raised.value.exceptions[0]) is ZeroDivisionError
+    assert [handler.function for _, _, _, handlers in kept for handler in handlers] == [send_mail]
+
+
+def test_the_life_of_entities_is_kept_once_and_in_the_transaction(kept: list[Any]):
+    class Order(Entity, backend=MemoryRepo()):
+        total: float = 0.0
+
+    on(events.created, Order, when=Order.total > 5, durable=True)(send_mail)
+    with pytest.raises(KeyError), UnitOfWork():
+        Order(total=1).save()
+        order = Order(total=6).save()
+        raise KeyError
+    kept.clear()
+    with UnitOfWork() as uow:
+        order = Order(total=7).save()
+        uow.on_commit(lambda: kept.append("committed"))
+    asyncio.run(Order(total=8).asave())
+    [(signal_, sender, keywords, _), committed, (_, other, _, _)] = kept
+    assert (signal_, sender is order, keywords["changes"]["total"]) == (events.created, True, (None, 7))
+    assert (committed, other.total) == ("committed", 8)
+    assert calls == []
 
 
 def test_two_durable_handlers_of_one_name_are_refused(kept: list[Any]):

@@ -1,9 +1,11 @@
 """Which handlers run, with what, and in which order."""
 
+from __future__ import annotations
+
 import functools
 import gc
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import blinker
 import pytest
@@ -11,6 +13,9 @@ from blinker import Signal, signal
 
 import nitro
 from nitro import ConfigurationError, Entity, off, on
+
+if TYPE_CHECKING:
+    from elsewhere import OnlyForTypeCheckers
 
 
 class Order(Entity):
@@ -165,6 +170,17 @@ def test_methods_partials_and_objects_can_be_handlers():
     calls.clear()
     sent.send("sender", total=2)
     assert calls == ["of the class", "static", "called", "partial"]
+
+
+def test_an_annotation_need_not_be_there():
+    sent, calls = Signal(), Calls()
+
+    @on(sent)
+    def handler(order: OnlyForTypeCheckers, total: int) -> None:
+        calls.append(total)
+
+    sent.send("sender", total=1)
+    assert calls == [1]
 
 
 # --- What cannot be a handler ---

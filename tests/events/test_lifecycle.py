@@ -1,21 +1,21 @@
 """The signals of the life of entities."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from blinker import ANY, signal
 
-from nitro import Entity, MemoryRepo, UnitOfWork, events, off, on
+from nitro import Entity, UnitOfWork, events, off, on
 from nitro.events import created, deleted, saved, updated
 
 
-class Order(Entity, backend=MemoryRepo()):
+class Order(Entity):
     total: float = 0.0
 
 
-class Product(Entity, backend=MemoryRepo()):
+class Product(Entity):
     stock: int = 0
 
 
@@ -23,12 +23,9 @@ story: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
+def _stored(lives: Callable[..., None]) -> None:
+    lives(Order, Product)
     story.clear()
-    yield
-    for entity_class in (Order, Product):
-        for entity in entity_class.all():
-            entity.delete()
 
 
 def test_they_are_signals_of_blinker():
@@ -95,6 +92,45 @@ def test_handlers_hear_of_what_was_stored_after_the_commit():
     assert story == [("deleted", Order)]
     for handler in (order_created, order_grew, any_saved, any_deleted):
         off(handler)
+
+
+def test_handlers_hear_of_it_at_once_where_there_is_no_unit_of_work():
+    @on(saved, Order)
+    def order_saved(order: Order, changes: dict[str, Any]) -> None:
+        assert Order.get(order.id).total == order.total
+        story.append(changes["total"])
+
+    @on(deleted, Order)
+    def order_deleted(order: Order) -> None:
+        story.append(Order.get_or_none(order.id))
+
+    order = Order(total=1).save()
+    order.total = 2
+    order.save()
+    asyncio.run(Order(total=3).asave())
+    order.delete()
+    off(order_saved)
+    off(order_deleted)
+    Order(total=4).save()
+    assert story == [(None, 1), (1, 2), (None, 3), None]
+
+
+def test_a_handler_can_store_entities_of_which_others_hear():
+    @on(created, Order)
+    def stock(order: Order) -> None:
+        Product(stock=5).save()
+
+    @on(created, Product)
+    def noted(product: Product) -> None:
+        story.append(product.stock)
+
+    Order().save()
+    with UnitOfWork():
+        Order().save()
+        assert story == [5]
+    off(stock)
+    off(noted)
+    assert story == [5, 5]
 
 
 def test_nobody_hears_of_what_was_taken_back():

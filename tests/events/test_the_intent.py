@@ -1,10 +1,11 @@
 """The code that this is made for, as its author has written it, with small stand-ins for what it names."""
 
+from collections.abc import Callable
 from typing import Any
 
 from blinker import signal
 
-from nitro import Entity, MemoryRepo, ValueObject, off, on
+from nitro import Entity, ValueObject, off, on
 
 mails: list[tuple[str, str]] = []
 
@@ -20,7 +21,7 @@ class Item(ValueObject):
     quantity: int
 
 
-class Product(Entity, backend=MemoryRepo()):
+class Product(Entity):
     stock: int
 
     def reduce_stock(self, quantity: int) -> None:
@@ -28,7 +29,7 @@ class Product(Entity, backend=MemoryRepo()):
         self.save()
 
 
-class AuditLog(Entity, backend=MemoryRepo()):
+class AuditLog(Entity):
     action: str
     order_id: str
 
@@ -38,7 +39,7 @@ order_placed = signal("order-placed")
 
 
 # Business operation
-class Order(Entity, backend=MemoryRepo()):
+class Order(Entity):
     customer_email: str
     items: list[Item] = []
     status: str = "draft"
@@ -49,7 +50,10 @@ class Order(Entity, backend=MemoryRepo()):
         order_placed.send(self)  # Single responsibility
 
 
-def test_placing_an_order_sends_a_mail_reduces_the_stock_and_is_audited():
+def test_placing_an_order_sends_a_mail_reduces_the_stock_and_is_audited(lives: Callable[..., None]):
+    lives(Product, AuditLog, Order)
+    mails.clear()
+
     # Decoupled handlers
     @on(order_placed)
     def send_confirmation_email(order: Any) -> None:
@@ -76,7 +80,7 @@ def test_placing_an_order_sends_a_mail_reduces_the_stock_and_is_audited():
             off(handler)
 
     assert mails == [("ann@example.org", "Order confirmed")]
-    assert (tea.stock, cup.stock) == (6, 4)
+    assert (Product.get(tea.id).stock, Product.get(cup.id).stock) == (6, 4)
     [entry] = AuditLog.all()
     assert (entry.action, entry.order_id) == ("order_placed", order.id)
     assert Order.get(order.id).status == "placed"

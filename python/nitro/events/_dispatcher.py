@@ -113,8 +113,8 @@ class Dispatcher:
         steps = self._steps
         failures: list[Exception] = []
         if self.durable or _scopes.opened:
-            steps, durable, failures = self._prepared(sender, keywords)
-            if durable and not self._is_lifecycle:
+            steps = self._looked_at(sender, keywords)
+            if not self._is_lifecycle and (durable := self._to_record(sender, failures)):
                 try:
                     _recorder(events.recorder)(self.signal, sender, keywords, durable)
                 except Exception as error:  # noqa: BLE001 - raised in a group, after the handlers
@@ -158,31 +158,26 @@ class Dispatcher:
 
     def record(self, sender: Any, keywords: dict[str, Any]) -> None:
         """Keeps an event for the durable handlers, before it is sent."""
-        for handlers in self._recorded(sender):
-            _recorder(events.recorder)(self.signal, sender, keywords, handlers)
+        failures: list[Exception] = []
+        if durable := self._to_record(sender, failures):
+            _recorder(events.recorder)(self.signal, sender, keywords, durable)
+        if failures:
+            raise group(self.signal, failures, len(durable))
 
     async def arecord(self, sender: Any, keywords: dict[str, Any]) -> None:
         """`record`, for async code."""
-        for handlers in self._recorded(sender):
-            await _recorder(events.arecorder)(self.signal, sender, keywords, handlers)
-
-    def _recorded(self, sender: Any) -> Iterable[tuple[Handler, ...]]:
-        """The durable handlers that an event is kept for, if there are any."""
-        wanted = tuple(
-            handler
-            for handler in self.durable
-            if (handler.matches is None or handler.matches(sender))
-            and not any(scope.mutes(self.signal, handler) for scope in _scopes.current())
-        )
-        return (wanted,) if wanted else ()
+        failures: list[Exception] = []
+        if durable := self._to_record(sender, failures):
+            await _recorder(events.arecorder)(self.signal, sender, keywords, durable)
+        if failures:
+            raise group(self.signal, failures, len(durable))
 
     async def asend(self, sender: Any, keywords: dict[str, Any], results: Results, failures: list[Exception]) -> None:
         """Runs the handlers, awaits those for async code, and adds what they return and what they raise."""
         steps = self._steps
         if self.durable or _scopes.opened:
-            steps, durable, raised = self._prepared(sender, keywords)
-            failures += raised
-            if durable and not self._is_lifecycle:
+            steps = self._looked_at(sender, keywords)
+            if not self._is_lifecycle and (durable := self._to_record(sender, failures)):
                 try:
                     await _recorder(events.arecorder)(self.signal, sender, keywords, durable)
                 except Exception as error:  # noqa: BLE001 - raised in a group, after the handlers
@@ -200,26 +195,28 @@ class Dispatcher:
         if self._has_once:
             self.tidy()
 
-    def _prepared(
-        self, sender: Any, keywords: Mapping[str, Any]
-    ) -> tuple[tuple[Step, ...], tuple[Handler, ...], list[Exception]]:
-        """What is to be run, what is to be recorded, and what went wrong; captures what is sent."""
-        signal = self.signal
-        steps, durable = self._steps, self.durable
+    def _looked_at(self, sender: Any, keywords: Mapping[str, Any]) -> tuple[Step, ...]:
+        """Lets the scopes around capture what is sent, and gives what they let run."""
+        signal, steps = self.signal, self._steps
         for scope in _scopes.current():
             scope.capture(signal, sender, keywords)
             steps = tuple(step for step in steps if not scope.mutes(signal, step[3]))
-            durable = tuple(handler for handler in durable if not scope.mutes(signal, handler))
-        failures: list[Exception] = []
-        matching: list[Handler] = []
-        for handler in durable:
+        return steps
+
+    def _to_record(self, sender: Any, failures: list[Exception]) -> tuple[Handler, ...]:
+        """The durable handlers that an event is kept for. A condition that raises adds to the failures."""
+        signal = self.signal
+        found: list[Handler] = []
+        for handler in self.durable:
             try:
-                if handler.matches is None or handler.matches(sender):
-                    matching.append(handler)
+                if (handler.matches is None or handler.matches(sender)) and not any(
+                    scope.mutes(signal, handler) for scope in _scopes.current()
+                ):
+                    found.append(handler)
             except Exception as error:  # noqa: BLE001 - raised in a group, after the handlers
                 handler.note(error)
                 failures.append(error)
-        return steps, tuple(matching), failures
+        return tuple(found)
 
     def __repr__(self) -> str:
         return f"<handlers of {signal_name(self.signal)}: {', '.join(handler.name for handler in self.all())}>"

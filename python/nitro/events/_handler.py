@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Mapping
@@ -294,14 +295,15 @@ def _keywords_of(function: Any, name: str) -> frozenset[str] | None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigurationError(f"{name} is a generator, which does nothing when it is called: take the yield out")
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        signature = _signature(function)
     except ValueError:
         raise ConfigurationError(
             f"{name} does not say what it takes: wrap it, as in `lambda sender: {name.rpartition('.')[2]}(sender)`"
         ) from None
+    parameters = list(signature.parameters.values())
     if not parameters or parameters[0].kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
         raise ConfigurationError(
-            f"{name}{inspect.signature(function)} cannot take a sender: its first parameter has to be a positional "
+            f"{name}{signature} cannot take a sender: its first parameter has to be a positional "
             "one, as in `def handler(sender)`"
         )
     names: set[str] = set()
@@ -309,7 +311,7 @@ def _keywords_of(function: Any, name: str) -> frozenset[str] | None:
     for parameter in parameters[1:]:
         if parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
             raise ConfigurationError(
-                f"{name}{inspect.signature(function)} takes {parameter.name!r} by position only, "
+                f"{name}{signature} takes {parameter.name!r} by position only, "
                 "and what is sent comes by keyword: move it behind the /"
             )
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -317,6 +319,15 @@ def _keywords_of(function: Any, name: str) -> frozenset[str] | None:
         elif parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             names.add(parameter.name)
     return None if takes_all else frozenset(names)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        # What is annotated may be imported for type checkers only.
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def _is_async(function: Any) -> bool:
