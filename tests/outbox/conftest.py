@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from nitro.events._dispatcher import dispatchers
 from nursery import Nursery
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
 from nitro import off
 from nitro.events._dispatcher import dispatchers
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,9 @@ from blinker import signal as named
 from crash_points import StatementPoints
 
 import nitro
-from nitro import Entity, Field, SQLModelBackend, on
+from nitro import Entity, Field, SQLModelBackend, UnitOfWork, on
 from nitro.backends.sql.outbox import Outbox
 from nitro.outbox import Relay
-from nitro import UnitOfWork
 
 STORE = SQLModelBackend()
 #: Seconds. Whoever comes after a process that was killed has to wait for it.

@@ -109,7 +109,9 @@ def test_a_handler_that_nobody_knows_is_told(url: str) -> None:
     assert shop.relay(attempts=1).run_once() == 0
     (letter,) = dead_letters(shop.store)
     assert letter.error is not None
-    assert letter.error.endswith(f"order-placed has no durable handler {letter.error.partition(': ')[0]} here: name the module that defines it with --app")
+    assert letter.error.endswith(
+        f"order-placed has no durable handler {letter.error.partition(': ')[0]} here: name the module that defines it with --app"
+    )
 
 
 def test_an_async_handler_that_takes_too_long_is_cancelled(url: str) -> None:

@@ -245,7 +245,9 @@ def test_entities_among_the_keywords_are_loaded(url: str) -> None:
 def test_a_keyword_that_cannot_be_written_is_told_as_it_is_sent(value: Any, said: str, url: str) -> None:
     shop = open_shop(url, nothing)
     error = refusal(lambda: placed.send(shop.Order().save(), first=1, callback=value))
-    assert str(error).startswith("the event 'order-placed' cannot be kept for its durable handlers: its keyword callback=")
+    assert str(error).startswith(
+        "the event 'order-placed' cannot be kept for its durable handlers: its keyword callback="
+    )
     assert said in str(error)
     assert error.signal == "order-placed"
     assert waiting(shop) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import CLASSES
+from units_of_work import CLASSES
 
 import nitro
 from nitro import MemoryRepo, Repository, SQLModelBackend

@@ -5,10 +5,10 @@ import threading
 from typing import Any
 
 import pytest
-from shop import Broken, Order, Product, in_a_loop
+from units_of_work import Broken, Order, Product, in_a_loop
 
 import nitro
-from nitro import Entity, Repository, StaleEntityError, UniqueViolation, UnitOfWork, UnitOfWorkError, changes
+from nitro import Entity, Repository, StaleEntityError, UniqueViolation, UnitOfWork, UnitOfWorkError, changes, on
 from nitro.events import captured_events, created, deleted, saved, updated
 from nitro.repository import Capabilities
 
@@ -131,6 +131,27 @@ def test_what_follows_a_commit_is_outside_and_all_of_it_runs(repository: Reposit
     assert done == [None]
     assert raised.group_contains(Broken)
     assert Order.get(order.id)
+
+
+@in_a_loop
+async def test_a_unit_waits_for_the_async_handlers_of_what_is_sent_inside(repository: Repository) -> None:
+    placed = blinker.Signal()
+
+    @on(placed)
+    async def note(order: Order) -> None:
+        await asyncio.sleep(0)
+        await Product(name=order.customer).asave()
+
+    async with UnitOfWork():
+        await Order(customer="Ann").asave()
+        placed.send(Order(customer="Bob"))
+    assert (await Product.where().aone()).name == "Bob"
+    with pytest.raises(Broken):
+        async with UnitOfWork():
+            placed.send(Order(customer="Cid"))
+            await asyncio.sleep(0)
+            raise Broken
+    assert await Product.where().acount() == 1
 
 
 @in_a_loop

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from shop import Broken, Order, Product, in_a_loop
+from units_of_work import Broken, Order, Product, in_a_loop
 
 import nitro
 from nitro import Entity, MemoryRepo, Repository, SQLModelBackend, UnitOfWork, UnitOfWorkError, UnsavedChangesWarning
@@ -54,6 +54,11 @@ def test_threads_have_units_of_their_own(repository: Repository) -> None:
         assert Order.where(customer=name).count() == 10
 
 
+async def kept_by_itself(customer: str) -> None:
+    async with UnitOfWork():
+        await Order(customer=customer).asave()
+
+
 @in_a_loop
 async def test_another_task_may_not_use_it(repository: Repository) -> None:
     async with UnitOfWork():
@@ -62,8 +67,9 @@ async def test_another_task_may_not_use_it(repository: Repository) -> None:
         with pytest.raises(ExceptionGroup):
             async with asyncio.TaskGroup() as group:
                 group.create_task(Order().asave())
+        await asyncio.gather(kept_by_itself("a"), kept_by_itself("b"))
         await Order(customer="mine").asave()
-    assert [order.customer for order in await Order.aall()] == ["mine"]
+    assert {order.customer for order in await Order.aall()} == {"a", "b", "mine"}
 
 
 @in_a_loop

@@ -1,7 +1,7 @@
 """Units of work: kept together, or taken back, on every backend."""
 
 import pytest
-from shop import Broken, Order, Product, in_a_loop
+from units_of_work import Broken, Order, Product, in_a_loop
 
 from nitro import Repository, UnitOfWork, UnitOfWorkError, changes
 

@@ -39,9 +39,6 @@ __all__ = [
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-#: Called when somebody begins to listen to the life of entities. What sends these signals sets it.
-listened: Callable[[], None] | None = None
-
 #: Keep an event for its durable handlers: (signal, sender, keywords, handlers). What delivers it sets them.
 recorder: Callable[[blinker.Signal, Any, dict[str, Any], tuple[Handler, ...]], None] | None = None
 arecorder: Callable[[blinker.Signal, Any, dict[str, Any], tuple[Handler, ...]], Awaitable[None]] | None = None
@@ -68,11 +65,7 @@ class LifecycleSignal(blinker.NamedSignal):
     def connect(self, receiver: _F, sender: Any = blinker.ANY, weak: bool = True) -> _F:
         # It sends these signals, from the moment on that it is asked to.
         import_module("nitro.work")
-        is_first = not self.receivers
-        connected = super().connect(receiver, sender, weak)
-        if is_first and listened is not None:
-            listened()
-        return connected
+        return super().connect(receiver, sender, weak)
 
 
 def _lifecycle(name: str, doc: str) -> LifecycleSignal:

@@ -17,7 +17,7 @@ import blinker
 
 from .. import _core
 from .._core import Condition, FieldRef
-from ..errors import ConfigurationError, UnitOfWorkError
+from ..errors import ConfigurationError
 
 _log = logging.getLogger("nitro.events")
 
@@ -148,8 +148,6 @@ class Handler:
             return await self.limited(coroutine)
         except Exception as error:
             self.note(error)
-            if isinstance(error, UnitOfWorkError):
-                error.add_note("send() has made a task of it; `await nitro.asend(...)` runs it as a part of the unit")
             raise
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
 from .handles import AsyncEntities, AsyncWork, Entities, Work
 from .joined import check_isolation
-from .unit import Unit, current
+from .unit import Unit, ambient, current
 
 __all__ = ["AsyncEntities", "AsyncWork", "Attempt", "Entities", "Unit", "UnitOfWork", "Work", "attempts", "current"]
 
@@ -75,8 +75,9 @@ class UnitOfWork:
             raise UnitOfWorkError(
                 "a block cannot be run anew: use @UnitOfWork(retries=...) on a function, or @command(retry=...)"
             )
-        outer = current()
-        if outer is not None:
+        outer = ambient.get()
+        # Where a task or a thread was started inside of another's, its own is kept by itself.
+        if outer is not None and outer.is_open and outer.is_mine:
             check_isolation(outer, self._isolation)
             return outer, True
         unit = Unit(is_async=is_async, isolation=self._isolation)

@@ -159,7 +159,7 @@ class Work(_Work):
             ...     try:
             ...         with uow.savepoint():
             ...             order.status = "paid"
-            ...             order.save()
+            ...             _ = order.save()
             ...             raise ValueError("the card is refused")
             ...     except ValueError:
             ...         pass

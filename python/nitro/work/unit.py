@@ -108,23 +108,31 @@ class Unit:
 
     # --- Whose it is ---
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether it is that of the running code: of its thread, and its task."""
+        if threading.get_ident() != self._thread:
+            return False
+        return self._task is None or (task := _running_task()) is self._task or task in self._tasks
+
     def check_owner(self) -> None:
         """Whether the running code may use it.
 
         Raises:
             UnitOfWorkError: If it is another task or thread than the one that entered it.
         """
+        if self.is_mine:
+            return
         if threading.get_ident() != self._thread:
             raise UnitOfWorkError(
                 "a unit of work belongs to the thread that entered it, and this is another one: "
-                "open a UnitOfWork in each thread"
+                "open a UnitOfWork in each thread, which is kept by itself"
             )
-        if self._task is not None and _running_task() is not self._task:
-            raise UnitOfWorkError(
-                "a unit of work belongs to the task that entered it, and this is another one (asyncio.gather, "
-                "create_task and, before Python 3.12, wait_for make tasks): await one thing after the other, "
-                "or open a UnitOfWork in each task"
-            )
+        raise UnitOfWorkError(
+            "a unit of work belongs to the task that entered it, and this is another one (asyncio.gather, "
+            "create_task and, before Python 3.12, wait_for make tasks): await one thing after the other, "
+            "or open a UnitOfWork in each task, which is kept by itself"
+        )
 
     # --- What it knows ---
 
@@ -183,7 +191,10 @@ class Unit:
         self._after.append(function)
 
     def wait_for(self, task: asyncio.Task[Any]) -> None:
-        """Lets an async unit end, and commit, only when a task has ended; the task's error is the unit's."""
+        """Lets a task of the unit's own use it too: an async unit ends, and commits, only when that has ended.
+
+        Its error is that of the unit.
+        """
         self._tasks.add(task)
 
     def announce(self, signal: LifecycleSignal, entity: Entity, changes: dict[str, tuple[Any, Any]]) -> None:
@@ -198,40 +209,42 @@ class Unit:
         Raises:
             UnitOfWorkError: If there is one of another database already, or the unit is an async one.
         """
-        if self._transaction is None or self._scope is not repository.transaction_scope:
-            self._check_joins(is_async=False)
+        if self.is_async:
+            raise UnitOfWorkError(
+                "inside of `async with UnitOfWork()` entities are stored by the verbs for async code, as `asave`: "
+                "write `with UnitOfWork()` for `save`"
+            )
+        if self._begins(repository):
             transaction = repository.transaction(**self._options)
             transaction.__enter__()
             self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
 
     async def ajoin(self, repository: Repository) -> None:
         """`join`, in an async unit."""
-        if self._transaction is None or self._scope is not repository.transaction_scope:
-            self._check_joins(is_async=True)
-            transaction = repository.atransaction(**self._options)
-            await transaction.__aenter__()
-            self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {} if self.isolation is None else {"isolation": self.isolation}
-
-    def _check_joins(self, *, is_async: bool) -> None:
-        if self._transaction is not None:
-            raise UnitOfWorkError(
-                "a unit of work is kept together in one database, and this one has changed another already: "
-                "use one UnitOfWork after the other"
-            )
-        if is_async and not self.is_async:
+        if not self.is_async:
             raise UnitOfWorkError(
                 "inside of `with UnitOfWork()` entities are stored by the verbs without an a, as `save`: "
                 "write `async with UnitOfWork()` for `asave`"
             )
-        if self.is_async and not is_async:
+        if self._begins(repository):
+            transaction = repository.atransaction(**self._options)
+            await transaction.__aenter__()
+            self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
+
+    def _begins(self, repository: Repository) -> bool:
+        """Whether a transaction is to be begun."""
+        if self._transaction is None:
+            return True
+        if self._scope is not repository.transaction_scope:
             raise UnitOfWorkError(
-                "inside of `async with UnitOfWork()` entities are stored by the verbs for async code, as `asave`: "
-                "write `with UnitOfWork()` for `save`"
+                "a unit of work is kept together in one database, and this one has changed another already: "
+                "use one UnitOfWork after the other"
             )
+        return False
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {} if self.isolation is None else {"isolation": self.isolation}
 
     @property
     def _in_transaction(self) -> Repository | None:
