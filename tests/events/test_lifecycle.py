@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from blinker import ANY, signal
 
-from nitro import Entity, UnitOfWork, events, off, on
+from nitro import Entity, UnitOfWork, off, on
 from nitro.events import created, deleted, saved, updated
 
 
@@ -39,24 +39,6 @@ def test_they_are_signals_of_blinker():
             assert lifecycle.has_receivers_for(Order())
             assert list(lifecycle.receivers_for(ANY)) == [receiver]
         assert not lifecycle.receivers
-
-
-def test_who_sends_them_is_told_when_somebody_begins_to_listen(monkeypatch: pytest.MonkeyPatch):
-    told: list[str] = []
-    monkeypatch.setattr(events, "listened", lambda: told.append("told"))
-
-    def receiver(sender: Any) -> None: ...
-
-    def other(sender: Any) -> None: ...
-
-    with created.connected_to(receiver):
-        assert told == ["told"]
-        on(created)(other)
-        assert told == ["told"]
-    off(other)
-    on(deleted)(other)
-    off(other)
-    assert told == ["told"] * 2
 
 
 def test_handlers_hear_of_what_was_stored_after_the_commit():

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from typing import Any
 
+import blinker
 import pytest
 from units_of_work import Broken, Order, Product, in_a_loop
 

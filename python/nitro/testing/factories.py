@@ -209,8 +209,8 @@ class _Maker:
                     values[name] = yield from inner._field(cls, schemas[name], sample, count)
                 except CannotMake as error:
                     if self._within:
-                        raise CannotMake(error.reason, f".{name}{error.place}") from error
-                    raise _refused(cls, name, f"{name}{error.place}", info, error.reason) from error
+                        raise CannotMake(error.reason, f".{name}{error.place}") from error.__cause__
+                    raise _refused(cls, name, f"{name}{error.place}", info, error.reason) from error.__cause__
         return self._made(cls, values, given)
 
     def _made(self, cls: Any, values: dict[str, Any], given: dict[str, Any]) -> Any:
@@ -294,17 +294,21 @@ class _Maker:
             return None
 
     def _union(self, schema: Schema, sample: Sample) -> Steps[Any]:
+        # Of a tagged union they are in a dictionary.
         choices: Any = schema["choices"]
+        listed: list[Any] = [*choices] if schema["type"] != "tagged-union" else [*choices.values()]
         reason: CannotMake | None = None
-        for choice in choices.values() if isinstance(choices, dict) else choices:
+        for choice in listed:
             try:
-                return (yield from self._value(choice[0] if isinstance(choice, tuple) else choice, sample))
+                # A choice may stand in a tuple with its label.
+                chosen = cast("Schema", choice[0] if isinstance(choice, tuple) else choice)
+                return (yield from self._value(chosen, sample))
             except CannotMake as error:
                 reason = reason or error
         raise reason or CannotMake("it is a union of nothing")
 
     def _chain(self, schema: Schema, sample: Sample) -> Steps[Any]:
-        return (yield from self._union({"choices": schema["steps"]}, sample))
+        return (yield from self._union({"type": "union", "choices": schema["steps"]}, sample))
 
     def _items(self, schema: Schema, sample: Sample) -> Steps[Any]:
         least = schema.get("min_length") or 0

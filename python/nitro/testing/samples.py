@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from re import _parser as parser  # type: ignore[attr-defined]  (what `re` itself reads patterns with)
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from .ids import START
@@ -153,8 +153,9 @@ def _named(sample: Sample, least: int, most: int | None) -> str:
 
 
 def _parsed(pattern: str) -> Any:
+    parse: Callable[[str], Any] = cast("Any", parser).parse
     try:
-        return parser.parse(pattern)
+        return parse(pattern)
     except re.error as error:
         raise CannotMake(f"its pattern {pattern!r} cannot be read ({error})") from None
 

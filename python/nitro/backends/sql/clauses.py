@@ -49,7 +49,7 @@ def _condition(cls: type[Entity], clause: Any, is_negated: bool) -> Condition:
             first = first & condition if (clause.operator is operators.and_) is not is_negated else first | condition
         return first
     if isinstance(clause, elements.UnaryExpression):
-        unary: Any = clause
+        unary = cast("Any", clause)
         if unary.operator is operators.inv:
             return _condition(cls, unary.element, not is_negated)
         if unary.operator in (operators.is_true, operators.is_false):
@@ -92,7 +92,7 @@ def _value(given: Any) -> Any:
     if isinstance(given, elements.Grouping):
         return _value(cast("Any", given).element)
     if isinstance(given, elements.BindParameter):
-        return given.effective_value
+        return cast("Any", given).effective_value
     if isinstance(given, elements.ExpressionClauseList):
         return [_value(part) for part in cast("Any", given).clauses]
     if isinstance(given, elements.Null):
