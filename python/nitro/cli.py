@@ -130,6 +130,12 @@ def _add_relay(areas: Any) -> None:
     relay = add(areas, "relay", _relay, "deliver durable events, until SIGTERM or Ctrl-C")
     relay.add_argument("--once", action="store_true", help="deliver what can be delivered now, and end")
     relay.add_argument("--workers", type=int, default=1, metavar="N", help="how many events at a time (default: 1)")
+    relay.add_argument(
+        "--attempts", type=int, default=10, metavar="N", help="how often an event is tried (default: 10)"
+    )
+    relay.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="how long a handler may take (default: 60)"
+    )
     commands = relay.add_subparsers(title="commands", metavar="COMMAND")
     add(commands, "dead", _dead, "list the events that have failed too often")
     replay = add(commands, "replay", _replay, "let dead letters be tried again")
@@ -242,7 +248,7 @@ def _relay(options: argparse.Namespace) -> int:
     # Each has a transaction, and renews its lease meanwhile.
     configure(sql_pool_size=max(settings().sql_pool_size, 2 * options.workers))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    relays = [Relay() for _ in range(options.workers)]
+    relays = [Relay(attempts=options.attempts, timeout=options.timeout) for _ in range(options.workers)]
     if options.once:
         print(f"delivered {sum(asyncio.run(_all_once(relays)))}")
         return 0
