@@ -17,7 +17,6 @@ import nitro
 from nitro import config, off, repository
 from nitro.backends.sql import tables
 from nitro.backends.sql.database import database
-from nitro.events._dispatcher import dispatchers
 from nitro.events import off
 from nitro.events._dispatcher import dispatchers
 

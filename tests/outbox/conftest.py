@@ -41,5 +41,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def outbox_nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with Nursery(tmp_path_factory.mktemp("nursery"), HERE / "outbox_workers.py") as started:
+    with Nursery(tmp_path_factory.mktemp("nursery"), Path(__file__).parent / "outbox_workers.py") as started:
         yield started

@@ -27,10 +27,12 @@ class Order(Entity, backend=STORE):
 
 
 class Account(Entity, backend=STORE):
-    """Of one customer: how many orders, and the last that somebody was told of."""
+    """Of one customer: how many orders, of how many and of which last somebody was told, and how often out of order."""
 
     orders: int = 0
     told: int = 0
+    last: int = -1
+    disorder: int = 0
 
 
 class Effect(Entity, backend=STORE):
@@ -43,6 +45,8 @@ def tell(order: Order, number: int) -> None:
     Effect(number=number, kind="told").save()
     account = Account.get(order.customer)
     account.told += 1
+    account.disorder += number <= account.last
+    account.last = number
     account.save()
     shipped.send(order, number=number)
 
@@ -81,6 +85,13 @@ def place(customer: str, number: int) -> None:
         account.orders += 1
         account.save()
         placed.send(order, number=number)
+
+
+def place_many(url: str, count: int, customers: int) -> None:
+    """Orders of the customers in turn."""
+    nitro.configure(sql_url=url)
+    for number in range(count):
+        place(str(number % customers), number)
 
 
 def operate(url: str, log: str, first: int, point: str, nth: int, seed: int) -> None:

@@ -19,14 +19,12 @@ def test_they_run_after_the_commit() -> None:
         pass
 
     on(placed, durable=True)(lambda order: seen.append("ran"))
-    with (
-        pytest.warns(
-            DurabilityWarning, match=r"events of Order are lost if this process ends: MemoryRepo has no outbox"
-        ),
-        UnitOfWork(),
+    with pytest.warns(
+        DurabilityWarning, match=r"events of Order are lost if this process ends: MemoryRepo has no outbox"
     ):
-        placed.send(Order().save())
-        assert seen == []
+        with UnitOfWork():
+            placed.send(Order().save())
+            assert seen == []
     assert seen == ["ran"]
     with pytest.raises(ZeroDivisionError), UnitOfWork():
         placed.send(Order().save())
