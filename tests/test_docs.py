@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlmodel import SQLModel
 
 import nitro
-from nitro import config, off, repository
+from nitro import config, repository
 from nitro.backends.sql import tables
 from nitro.backends.sql.database import database
 from nitro.events import off
@@ -73,10 +73,6 @@ def own_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     others = set(every())
     monkeypatch.setattr(tables, "entity_classes", lambda: [known for known in every() if known not in others])
     yield
-    for signal, dispatcher in dispatchers():
-        # With a durable handler there are more tables to make.
-        for handler in dispatcher.durable:
-            off(handler.function, signal)
     database().close()
 
 

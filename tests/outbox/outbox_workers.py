@@ -72,9 +72,9 @@ def create(url: str, *customers: str) -> None:
     Account.save_all([Account(id=customer) for customer in customers])
 
 
-def relay() -> Relay:
+def relay(lease: float = LEASE) -> Relay:
     # What is killed again and again is no dead letter here.
-    return Relay(lease=LEASE, attempts=10_000, backoff=0, batch=8, interval=0.05)
+    return Relay(lease=lease, attempts=10_000, backoff=0, batch=32, interval=0.05)
 
 
 def place(customer: str, number: int) -> None:
@@ -118,11 +118,11 @@ def settle(url: str) -> None:
             threading.Event().wait(LEASE / 4)
 
 
-def work(url: str) -> None:
+def work(url: str, lease: float) -> None:
     """Delivers until SIGTERM comes."""
     nitro.configure(sql_url=url)
     stop = threading.Event()
-    deliverer = relay()
+    deliverer = relay(lease)
 
     def end(*_: Any) -> None:
         stop.set()
