@@ -41,23 +41,22 @@ class Effect(Entity, backend=STORE):
 
 
 @on(placed, durable=True)
-def tell(order: Order, number: int) -> None:
+def tell(account: Account, number: int) -> None:
     Effect(number=number, kind="told").save()
-    account = Account.get(order.customer)
     account.told += 1
     account.disorder += number <= account.last
     account.last = number
     account.save()
-    shipped.send(order, number=number)
+    shipped.send(account, number=number)
 
 
 @on(placed, durable=True)
-async def atell(order: Order, number: int) -> None:
+async def atell(account: Account, number: int) -> None:
     await Effect(number=number, kind="told too").asave()
 
 
 @on(shipped, durable=True)
-def pack(order: Order, number: int) -> None:
+def pack(account: Account, number: int) -> None:
     Effect(number=number, kind="packed").save()
 
 
@@ -77,14 +76,15 @@ def relay(lease: float = LEASE) -> Relay:
     return Relay(lease=lease, attempts=10_000, backoff=0, batch=32, interval=0.05)
 
 
+# Whoever is told of an order saves the account too.
+@UnitOfWork(retries=100)
 def place(customer: str, number: int) -> None:
     """An order, its account and its event: all of it, or nothing."""
-    with UnitOfWork():
-        order = Order(number=number, customer=customer).save()
-        account = Account.get(customer)
-        account.orders += 1
-        account.save()
-        placed.send(order, number=number)
+    Order(number=number, customer=customer).save()
+    account = Account.get(customer)
+    account.orders += 1
+    account.save()
+    placed.send(account, number=number)
 
 
 def place_many(url: str, count: int, customers: int) -> None:

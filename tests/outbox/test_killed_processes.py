@@ -62,6 +62,6 @@ def check(url: str, acknowledged: set[int], doubtful: set[int]) -> None:
         effects = dict(rows(url, f"SELECT number, count(*) FROM effect WHERE kind = '{kind}' GROUP BY number"))
         assert effects.keys() == orders
         assert set(effects.values()) == {1}
-    balances = rows(url, "SELECT sum(orders), sum(told) FROM account")
-    assert [tuple(map(int, row)) for row in balances] == [(len(orders), len(orders))]
+    balances = rows(url, "SELECT sum(orders), sum(told), sum(disorder) FROM account")
+    assert [tuple(map(int, row)) for row in balances] == [(len(orders), len(orders), 0)]
     assert rows(url, "SELECT count(*) FROM nitro_outbox") == rows(url, "SELECT count(*) FROM nitro_inbox") == [(0,)]
