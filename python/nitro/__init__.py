@@ -12,6 +12,7 @@ from .codec import decode, encode
 from .config import Settings, configure, settings
 from .entity import Entity, identity
 from .errors import (
+    BackendError,
     BackendUnavailable,
     CommitOutcomeUnknown,
     ConfigurationError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BackendError",
     "BackendUnavailable",
     "Capabilities",
     "CommitOutcomeUnknown",

@@ -3,6 +3,7 @@
 ::
 
     NitroError
+    ├── BackendError            the store refuses a statement
     ├── BackendUnavailable      the store cannot be reached       (ConnectionError)
     │   └── CommitOutcomeUnknown    and whether it has written is not known
     ├── ConfigurationError      a class or a setting that cannot work
@@ -45,6 +46,26 @@ def _restored(error_class: type[NitroError], arguments: tuple[Any, ...], state: 
     error.args = arguments
     error.__dict__.update(state)
     return error
+
+
+class BackendError(NitroError):
+    """The store refuses a statement, for a reason that lies in neither the class nor the values. Nothing was written.
+
+    The disk is full, a right is lacking, a trigger says no, SQL of your own has a mistake in it. It is refused again
+    until what the message names has changed. The error of the driver is the cause (`__cause__`).
+
+    Attributes:
+        place: Where, such as the URL of a database, without a password.
+        reason: The store's own words.
+    """
+
+    def __init__(self, place: str, reason: str, remedy: str = "") -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(
+            f"{place} refuses a statement ({reason}): nothing of it is kept, "
+            f"{remedy or 'and it is refused again until that has changed'}"
+        )
 
 
 class BackendUnavailable(NitroError, ConnectionError):

@@ -8,6 +8,7 @@ import pytest
 
 import nitro
 from nitro import (
+    BackendError,
     BackendUnavailable,
     CommitOutcomeUnknown,
     ConfigurationError,
@@ -49,6 +50,7 @@ ERRORS: list[NitroError] = [
     NotLoaded(Order, "lines", "there is no session", "load it with the query"),
     EntityNotFound(Order, "1", referrer="Line.order of '2'"),
     ReferencedError(Order, "1", Order, "status", "2"),
+    BackendError("sqlite:///shop.db", "database or disk is full", "make room"),
 ]
 
 

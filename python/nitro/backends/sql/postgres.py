@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 
 from ...config import Settings
-from ...errors import BackendUnavailable, NitroError, WriteConflict
+from ...errors import BackendError, BackendUnavailable, NitroError, WriteConflict
 from . import statements
 from .database import (
     ISOLATION_LEVELS,
@@ -44,6 +44,18 @@ T = TypeVar("T")
 
 #: What a statement may raise: texts are encoded by the driver.
 _ERRORS = (psycopg.Error, UnicodeError)
+
+#: What to do about an error that lies neither in the statement nor in its values, by its SQLSTATE, or by what that
+#: begins with.
+_REMEDIES = {
+    "25006": "connect to a server, and as a role, that may write",
+    "42501": "grant the role what it needs",
+    "53": "make room, or allow the server more",
+    "53100": "make room on the disk of the server",
+    "54": "ask for less at once; a long text fits into no index",
+    "58": "see what its log says",
+    "XX": "see what its log says",
+}
 
 
 #: What begins a transaction, by its level.
@@ -519,7 +531,8 @@ class PostgresDatabase(Database):
             raise NoSuchTable(text) from error
         if isinstance(error, psycopg.DataError):
             raise Unfit(text) from error
-        raise error
+        state = error.sqlstate or ""
+        raise BackendError(self.name, text, _REMEDIES.get(state) or _REMEDIES.get(state[:2], "")) from error
 
     # --- Connections ---
 

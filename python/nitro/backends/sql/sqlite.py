@@ -24,7 +24,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from ...config import Settings
-from ...errors import BackendUnavailable, WriteConflict
+from ...errors import BackendError, BackendUnavailable, WriteConflict
 from . import sqlite_functions, statements
 from .database import WRITING, Clash, Current, Database, NoSuchTable, Parameters, Row, Transaction, Unfit, quoting
 from .pool import Gauges, Pool
@@ -349,17 +349,17 @@ class SqliteDatabase(Database):
                     ) from error
         if isinstance(error, OverflowError | UnicodeError | sqlite3.DataError):
             raise Unfit(text) from error
-        if isinstance(error, sqlite3.OperationalError):
-            if text.startswith(("no such table", "no such column")) or " has no column named " in text:
-                raise NoSuchTable(text) from error
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise WriteConflict(
-                    f"another process has been writing to {self.name} for {_BUSY:g} seconds: "
-                    "nothing was written, try again"
-                ) from error
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_FILE:
-                raise BackendUnavailable(f"{self.name} cannot be read or written: {text}") from error
-        raise error
+        if text.startswith(("no such table", "no such column")) or " has no column named " in text:
+            raise NoSuchTable(text) from error
+        # The low byte says what it is, the others which kind of that; what the module itself finds wrong has none.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise WriteConflict(
+                f"another process has been writing to {self.name} for {_BUSY:g} seconds: nothing was written, try again"
+            ) from error
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+            raise BackendUnavailable(f"{self.name} cannot be read or written: {text}") from error
+        raise BackendError(self.name, text, _REMEDIES.get(code, "")) from error
 
     # --- Connections ---
 
@@ -464,17 +464,13 @@ def _begin_at_once(engine: sa.Engine) -> None:
     event.listen(engine, "begin", begin)
 
 
-_OF_THE_FILE = frozenset(
-    {
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-    }
-)
+#: What to do about an error that lies neither in the statement nor in its values, by its code.
+_REMEDIES = {
+    sqlite3.SQLITE_CORRUPT: "restore the file from a copy; `PRAGMA integrity_check` tells what is left of it",
+    sqlite3.SQLITE_FULL: "make room for it",
+    sqlite3.SQLITE_PERM: "let this program write the file and its directory",
+    sqlite3.SQLITE_READONLY: "let this program write the file and its directory",
+}
 
 
 def _always(_: sqlite3.Connection) -> bool:
