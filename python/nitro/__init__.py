@@ -19,8 +19,10 @@ from .errors import (
     ConstraintViolation,
     DurabilityWarning,
     EntityNotFound,
+    KeyReused,
     NitroError,
     NotLoaded,
+    PermissionDenied,
     ReferencedError,
     SchemaMismatch,
     StaleEntityError,
@@ -41,8 +43,10 @@ from .relations import Many, Ref, many
 from .repository import Capabilities, Repository
 
 if TYPE_CHECKING:
-    from . import events
+    from . import bus, commands, events
     from .backends.sql import SQLEntity, SQLModelBackend, acreate_all, create_all
+    from .bus import handles
+    from .commands import command, event, query
     from .events import asend, captured_events, off, on
     from .work import UnitOfWork
 
@@ -62,12 +66,14 @@ __all__ = [
     "Field",
     "FieldRef",
     "Index",
+    "KeyReused",
     "Many",
     "MemoryRepo",
     "Model",
     "NitroError",
     "NotLoaded",
     "Page",
+    "PermissionDenied",
     "Query",
     "Ref",
     "ReferencedError",
@@ -89,20 +95,26 @@ __all__ = [
     "WriteConflict",
     "acreate_all",
     "asend",
+    "bus",
     "captured_events",
     "changes",
     "col",
+    "command",
+    "commands",
     "configure",
     "create_all",
     "decode",
     "encode",
+    "event",
     "events",
     "explain",
+    "handles",
     "identity",
     "many",
     "now",
     "off",
     "on",
+    "query",
     "settings",
 ]
 
@@ -113,11 +125,17 @@ _LAZY = {
     "UnitOfWork": ".work",
     "acreate_all": ".backends.sql",
     "asend": ".events",
+    "bus": ".bus",
     "captured_events": ".events",
+    "command": ".commands",
+    "commands": ".commands",
     "create_all": ".backends.sql",
+    "event": ".commands",
     "events": ".events",
+    "handles": ".bus",
     "off": ".events",
     "on": ".events",
+    "query": ".commands",
 }
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import lru_cache, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -331,6 +332,28 @@ class Entity(Model, metaclass=EntityMeta):
         return cls(**data).save()
 
     @_class_verb
+    def locked(cls, key: Any) -> AbstractContextManager[Self]:
+        """The entity with this key, as it is stored now, while nobody else has it `locked`.
+
+        In a database it is a transaction, during which nobody else can save the entity either; what is saved inside is
+        kept together or not at all. In memory it is a lock of this process.
+
+        Raises:
+            EntityNotFound: If there is none.
+            UnsupportedQuery: If the backend has no locks.
+
+        Example:
+            >>> order.save().id == order.id
+            True
+            >>> with Order.locked(order.id) as mine:
+            ...     mine.total += 10
+            ...     mine = mine.save()
+            >>> Order.get(order.id).total
+            10.0
+        """
+        return _store_of(cls).locked(cls, _key(cls, key))
+
+    @_class_verb
     def save_all(cls, entities: Iterable[Self], *, ttl: Ttl = ...) -> list[Self]:
         """Saves many entities and gives them back.
 
@@ -449,6 +472,11 @@ class Entity(Model, metaclass=EntityMeta):
     async def acreate(cls, /, **data: Any) -> Self:
         """`create`, for async code."""
         return await cls(**data).asave()
+
+    @_class_verb
+    def alocked(cls, key: Any) -> AbstractAsyncContextManager[Self]:
+        """`locked`, for async code."""
+        return _store_of(cls).alocked(cls, _key(cls, key))
 
     @_class_verb
     async def asave_all(cls, entities: Iterable[Self], *, ttl: Ttl = ...) -> list[Self]:
@@ -657,6 +685,12 @@ def _keys(entity_class: type[Entity], keys: Iterable[Any]) -> Iterator[Any]:
             yield to_key(entity_class, key)
         except ValidationError:
             continue
+
+
+def _key(entity_class: type[Entity], key: Any) -> Any:
+    for converted in _keys(entity_class, (key,)):
+        return converted
+    raise EntityNotFound(entity_class, key)
 
 
 def _all_of(entity_class: type[_E], entities: Iterable[_E]) -> list[_E]:

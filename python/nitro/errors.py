@@ -10,7 +10,9 @@
     │   └── SchemaMismatch      the tables are not what the classes say
     ├── ConstraintViolation     the database refuses what its schema forbids
     ├── EntityNotFound          no entity has this key            (LookupError)
+    ├── KeyReused               an idempotency key was used for another call
     ├── NotLoaded               a relation, or a column, was not loaded
+    ├── PermissionDenied        a message may not be sent         (PermissionError)
     ├── ReferencedError         others refer to what is deleted
     ├── StaleEntityError        the stored version has moved on
     ├── UniqueViolation         another entity has this value
@@ -114,6 +116,35 @@ class EntityNotFound(NitroError, LookupError):
         self.referrer = referrer
         whose = "" if referrer is None else f", to which {referrer} refers"
         super().__init__(f"no {entity_class.__name__} has the key {key!r}{whose}")
+
+
+class KeyReused(NitroError):
+    """An idempotency key comes with other arguments than when it was used first. Nothing was done.
+
+    Attributes:
+        command: The command, as "Order.place".
+        key: The key.
+    """
+
+    def __init__(self, command: str, key: str) -> None:
+        self.command = command
+        self.key = key
+        super().__init__(
+            f"{command} was called with idempotency_key={key!r} before, on another entity or with other arguments: "
+            "make a new key for each thing that is to be done once"
+        )
+
+
+class PermissionDenied(NitroError, PermissionError):
+    """Whoever sends a message to a bus may not.
+
+    Attributes:
+        message: The message.
+    """
+
+    def __init__(self, message: object) -> None:
+        self.message = message
+        super().__init__(f"{type(message).__name__} is not allowed")
 
 
 class ReferencedError(NitroError):

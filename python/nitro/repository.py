@@ -7,7 +7,7 @@ import threading
 import zlib
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -63,6 +63,20 @@ class Capabilities:
     undo: bool = False
     #: Some of the changes in a unit of work can be taken back without the others: has `savepoint`.
     savepoints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandKey:
+    """An idempotency key of a command, for as long as nobody else can use it."""
+
+    #: (arguments, result) as they were recorded by the call that used it before; None where this is the first.
+    known: tuple[str, str] | None
+    #: Records the result of this call, in the transaction that is going on.
+    record: Callable[[str], None]
+    #: The same for async code.
+    arecord: Callable[[str], Awaitable[None]]
+    #: Takes back what was recorded, where no transaction does.
+    forget: Callable[[], None]
 
 
 class Repository(ABC):
@@ -284,6 +298,28 @@ class Repository(ABC):
         """
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
+    def command_key(
+        self,
+        entity_class: type[Entity],  # noqa: ARG002  (what others do)
+        command: str,
+        key: str,  # noqa: ARG002
+        arguments: str,  # noqa: ARG002
+    ) -> AbstractContextManager[CommandKey]:
+        """The idempotency key of a command, when nobody else is using it.
+
+        Where the backend has transactions it is called inside of one.
+
+        Args:
+            entity_class: The class of the command.
+            command: Its name; no two commands share a key.
+            key: What the caller has given.
+            arguments: What tells calls with the same arguments from others.
+
+        Raises:
+            WriteConflict: If another call has been using it for too long.
+        """
+        raise UnsupportedQuery(f"{type(self).__name__} keeps no keys, which {command} with idempotent=True needs")
+
     def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:  # noqa: ARG002  (what others do)
         """What is changed inside is kept together or not at all, where the backend declares `transactions`.
 
@@ -322,6 +358,14 @@ class Repository(ABC):
     def alocked(self, entity_class: type[E], key: Any) -> AbstractAsyncContextManager[E]:  # noqa: ARG002  (as above)
         """`locked`, for async code: the event loop goes on while it waits."""
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
+
+    @asynccontextmanager
+    async def acommand_key(
+        self, entity_class: type[Entity], command: str, key: str, arguments: str
+    ) -> AsyncGenerator[CommandKey]:
+        """`command_key`, for async code."""
+        with self.command_key(entity_class, command, key, arguments) as kept:
+            yield kept
 
     def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (as above)
         """`transaction`, for async code."""

@@ -12,7 +12,7 @@ from ..clock import monotonic
 from ..entity import Entity, indexes_of, validate_changes
 from ..errors import ConfigurationError, EntityNotFound
 from ..queries import Page, Query, cursor_bytes, cursor_text
-from ..repository import Capabilities, KeyLocks, Repository, Ttl
+from ..repository import Capabilities, CommandKey, KeyLocks, Repository, Ttl
 
 E = TypeVar("E", bound=Entity)
 
@@ -46,6 +46,7 @@ class MemoryRepo(Repository):
         self._tables: dict[type, _core.MemoryTable] = {}
         self._new_table = threading.Lock()
         self._locks = KeyLocks()
+        self._command_keys: dict[tuple[str, str], tuple[str, str]] = {}
 
     def _table(self, entity_class: type[Entity]) -> _core.MemoryTable:
         table = self._tables.get(entity_class)
@@ -164,6 +165,8 @@ class MemoryRepo(Repository):
         """Forgets every entity of a class, or of all."""
         for table in list(self._tables.values()) if entity_class is None else [self._read(entity_class)]:
             table.clear()
+        if entity_class is None:
+            self._command_keys.clear()
 
     @contextmanager
     def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
@@ -189,6 +192,40 @@ class MemoryRepo(Repository):
             if entity is None:
                 raise EntityNotFound(entity_class, key)
             yield entity
+
+    @contextmanager
+    def command_key(
+        self,
+        entity_class: type[Entity],  # noqa: ARG002  (there is one place for all)
+        command: str,
+        key: str,
+        arguments: str,
+    ) -> Generator[CommandKey]:
+        with self._locks.hold((CommandKey, command, key)):
+            yield self._command_key((command, key), arguments)
+
+    @asynccontextmanager
+    async def acommand_key(
+        self,
+        entity_class: type[Entity],  # noqa: ARG002  (there is one place for all)
+        command: str,
+        key: str,
+        arguments: str,
+    ) -> AsyncGenerator[CommandKey]:
+        async with self._locks.ahold((CommandKey, command, key)):
+            yield self._command_key((command, key), arguments)
+
+    def _command_key(self, name: tuple[str, str], arguments: str) -> CommandKey:
+        def record(result: str) -> None:
+            self._command_keys[name] = arguments, result
+
+        async def arecord(result: str) -> None:
+            record(result)
+
+        def forget() -> None:
+            self._command_keys.pop(name, None)
+
+        return CommandKey(self._command_keys.get(name), record, arecord, forget)
 
     def check(self) -> list[str]:
         """What is wrong with the indexes, in words: nothing, unless somebody wrote past the entities."""

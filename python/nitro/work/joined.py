@@ -127,6 +127,7 @@ class Joined(Repository):
     def delete_all(self, query: Query[Any]) -> int:
         if not self._has_transactions:
             return super().delete_all(query)
+        self._unit.check_writes()
         self._unit.join(self._repository)
         count = self._repository.delete_all(query)
         self._unit.forget(query._class)
@@ -135,6 +136,7 @@ class Joined(Repository):
     def update_all(self, query: Query[Any], values: Mapping[str, Any]) -> int:
         if not self._has_transactions:
             return super().update_all(query, values)
+        self._unit.check_writes()
         self._unit.join(self._repository)
         count = self._repository.update_all(query, values)
         self._unit.forget(query._class)
@@ -159,6 +161,7 @@ class Joined(Repository):
 
     def _before(self, entity: Entity) -> LifecycleSignal | None:
         """Remembers what the entity is like; gives the signal that is to be sent when it is stored."""
+        self._unit.check_writes()
         self._unit.write(entity)
         if self._has_undo:
             self._unit.undo(self._repository.taking_back(entity))
@@ -180,6 +183,7 @@ class Joined(Repository):
         self._unit.later(self._repository, verb, entity, {"ttl": ttl})
 
     def _before_delete(self, entity: Entity) -> Any:
+        self._unit.check_writes()
         key = original_identity(entity)
         self._unit.write(entity)
         if self._has_undo and _core.version(entity):
@@ -278,6 +282,7 @@ class Joined(Repository):
     async def adelete_all(self, query: Query[Any]) -> int:
         if not self._has_transactions:
             return super().delete_all(query)
+        self._unit.check_writes()
         await self._unit.ajoin(self._repository)
         count = await self._repository.adelete_all(query)
         self._unit.forget(query._class)
@@ -286,6 +291,7 @@ class Joined(Repository):
     async def aupdate_all(self, query: Query[Any], values: Mapping[str, Any]) -> int:
         if not self._has_transactions:
             return super().update_all(query, values)
+        self._unit.check_writes()
         await self._unit.ajoin(self._repository)
         count = await self._repository.aupdate_all(query, values)
         self._unit.forget(query._class)

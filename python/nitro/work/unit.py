@@ -62,6 +62,7 @@ class Unit:
         isolation: The isolation level of its transaction; None for what the database does by itself.
         joined: {repository: what stands in for it}.
         reverts: Whether entities get their values back where it fails.
+        query: What is only looking now, as "Order.total": nothing may be written meanwhile. None while one may.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class Unit:
         "is_open",
         "isolation",
         "joined",
+        "query",
         "reverts",
     )
 
@@ -105,6 +107,7 @@ class Unit:
         self._after: list[Callable[[], Any]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed_inside = False
+        self.query: str | None = None
 
     # --- Whose it is ---
 
@@ -134,6 +137,15 @@ class Unit:
             "or open a UnitOfWork in each task, which is kept by itself"
         )
 
+    def check_writes(self) -> None:
+        """Whether anything may be written.
+
+        Raises:
+            UnitOfWorkError: If it is a query that is running.
+        """
+        if self.query is not None:
+            raise UnitOfWorkError(f"{self.query} is a query, which writes nothing: make it a command")
+
     # --- What it knows ---
 
     @property
@@ -155,6 +167,10 @@ class Unit:
         values that it was loaded, or stored, with."""
         if id(entity) not in self._met:
             self._met[id(entity)] = entity, {}
+
+    def leave(self, entity: Entity) -> None:
+        """Forgets an entity: what becomes of it is no concern of the unit's."""
+        self._met.pop(id(entity), None)
 
     def known(self, entity: E) -> E:
         """The one object inside of the unit for the record that was loaded as `entity` a moment ago."""

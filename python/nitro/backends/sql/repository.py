@@ -20,7 +20,8 @@ from ...entity import Entity, identity, original_identity, validate_changes
 from ...errors import ConstraintViolation, EntityNotFound, StaleEntityError, UniqueViolation
 from ...queries import Page, Query
 from ...relations import plain
-from ...repository import Capabilities, Repository, Ttl
+from ...repository import Capabilities, CommandKey, Repository, Ttl
+from . import command_keys
 from .database import Clash, Database, NoSuchTable, Row, Unfit, database
 from .mapping import FIRST, Mapping
 from .queries import Statements
@@ -553,7 +554,12 @@ class SQLModelBackend(Repository):
         """The entity with this key, in a transaction during which nobody else can save it."""
         mapping = self._mapping(entity_class)
         with mapping.database.transaction():
-            row = mapping.database.fetch_one(mapping.lock_sql, mapping.key_row(key))
+            try:
+                row = mapping.database.fetch_one(mapping.lock_sql, mapping.key_row(key))
+            except (Refused, Unfit):
+                row = None
+            except NoSuchTable as error:
+                mapping.mismatch(error)
             if row is None:
                 raise EntityNotFound(entity_class, key)
             yield mapping.entity(row)
@@ -563,10 +569,35 @@ class SQLModelBackend(Repository):
         """`locked`, for async code."""
         mapping = self._mapping(entity_class)
         async with mapping.database.atransaction():
-            row = await mapping.database.afetch_one(mapping.lock_sql, mapping.key_row(key))
+            try:
+                row = await mapping.database.afetch_one(mapping.lock_sql, mapping.key_row(key))
+            except (Refused, Unfit):
+                row = None
+            except NoSuchTable as error:
+                await _raised(mapping.mismatch, error)
             if row is None:
                 raise EntityNotFound(entity_class, key)
             yield mapping.entity(row)
+
+    @contextmanager
+    def command_key(
+        self,
+        entity_class: type[Entity],  # noqa: ARG002  (the database has one table for all)
+        command: str,
+        key: str,
+        arguments: str,
+    ) -> Generator[CommandKey]:
+        yield command_keys.claimed(self.database, command, key, arguments)
+
+    @asynccontextmanager
+    async def acommand_key(
+        self,
+        entity_class: type[Entity],  # noqa: ARG002  (the database has one table for all)
+        command: str,
+        key: str,
+        arguments: str,
+    ) -> AsyncGenerator[CommandKey]:
+        yield await command_keys.aclaimed(self.database, command, key, arguments)
 
     def clear(self, entity_class: type[Entity] | None = None) -> None:
         """Deletes every entity of a class, or of every class that was used here."""

@@ -20,7 +20,7 @@ from sqlmodel.sql.sqltypes import AutoString
 from ...entity import Entity
 from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
 from ...repository import is_substituted, repository_of
-from . import outbox, types
+from . import command_keys, outbox, types
 from .database import WRITING, Database, database
 from .entity import SQLEntity
 from .repository import SQLModelBackend
@@ -55,7 +55,7 @@ def create_all(*entity_classes: type) -> None:
     if _left_alone or is_substituted():
         return
     for store, tables in _by_database(entity_classes).items():
-        tables += outbox.tables_of(store)
+        tables += _own_tables(store)
         with connected(store) as connection, connection.begin():
             take_turns(connection)
             plain = plain_metadata(tables)
@@ -134,7 +134,14 @@ def _below(entity_class: type[Entity]) -> Iterable[type[Entity]]:
 def tables_of(store: Database) -> dict[str, tuple[sa.Table, type]]:
     """The tables that a database is to have, by their names, each with its class."""
     found = {table.name: (table, owner) for table, owner in _owners(store)}
-    return found | {table.name: (table, SQLModel) for table in outbox.tables_of(store)}
+    return found | {table.name: (table, SQLModel) for table in _own_tables(store)}
+
+
+def _own_tables(store: Database) -> list[sa.Table]:
+    """The tables that Nitro itself needs in a database, for what the program does."""
+    here = (known for known in entity_classes() if _database_of(known) is store)
+    keys = [command_keys.TABLE] if any(map(command_keys.are_kept_for, here)) else []
+    return [*outbox.tables_of(store), *keys]
 
 
 def _owners(store: Database | None = None) -> list[tuple[sa.Table, type]]:
@@ -185,9 +192,9 @@ def plain_metadata(tables: Iterable[sa.Table] | None = None) -> sa.MetaData:
     plain = sa.MetaData(naming_convention=SQLModel.metadata.naming_convention)
     waiting = list(tables or ())
     if tables is None:
-        owned = [(table, owner) for table, owner in _owners()]
+        owned = _owners()
         waiting = [table for table, _ in owned]
-        waiting += [table for store in {_database_of(owner) for _, owner in owned} for table in outbox.tables_of(store)]
+        waiting += [table for store in {_database_of(owner) for _, owner in owned} for table in _own_tables(store)]
     while waiting:
         table = waiting.pop(0)
         if table.key in plain.tables:
