@@ -118,8 +118,7 @@ class Bus:
         return self._handler_of(message_class).function
 
     def _handler(self, message: Any) -> Handler:
-        message_class: type[Any] = type(message)
-        return self._handler_of(message_class)
+        return self._handler_of(type(message))
 
     def _handler_of(self, message_class: type[Any]) -> Handler:
         found = self._handlers.get(message_class)

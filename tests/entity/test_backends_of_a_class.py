@@ -169,7 +169,7 @@ def test_memory_repositories_are_repositories():
     assert isinstance(MemoryRepo(), Repository)
     assert isinstance(Recording(), Repository)
     assert MemoryRepo().capabilities == Capabilities(
-        live=True, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True
+        live=True, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True, undo=True
     )
 
 

@@ -15,13 +15,17 @@ from nitro import (
     ConstraintViolation,
     Entity,
     EntityNotFound,
+    KeyReused,
     NitroError,
     NotLoaded,
+    PermissionDenied,
     ReferencedError,
     SchemaMismatch,
     StaleEntityError,
     UniqueViolation,
+    UnitOfWorkError,
     UnknownFieldError,
+    UnstorableEvent,
     UnstorableValue,
     UnsupportedQuery,
     WriteConflict,
@@ -51,6 +55,10 @@ ERRORS: list[NitroError] = [
     EntityNotFound(Order, "1", referrer="Line.order of '2'"),
     ReferencedError(Order, "1", Order, "status", "2"),
     BackendError("sqlite:///shop.db", "database or disk is full", "make room"),
+    KeyReused("Order.place", "key-1"),
+    PermissionDenied("only clerks refund"),
+    UnitOfWorkError("this unit of work has ended"),
+    UnstorableEvent("order-placed", "the keyword 'file' cannot be written"),
 ]
 
 
