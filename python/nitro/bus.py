@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from .commands import Command, command, of, query
 from .errors import ConfigurationError, NitroError, PermissionDenied
@@ -118,7 +118,7 @@ class Bus:
         return self._handler_of(message_class).function
 
     def _handler(self, message: Any) -> Handler:
-        return self._handler_of(type(message))
+        return self._handler_of(cast("type[Any]", type(message)))
 
     def _handler_of(self, message_class: type[Any]) -> Handler:
         found = self._handlers.get(message_class)

@@ -306,12 +306,15 @@ impl MemoryTable {
         Ok(inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize].version))
     }
 
-    /// When the record with this key expires, in seconds of the clock; None for never, or where there is none.
-    fn expires_at(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
-        let Some(record) = self.entities.bind(key.py()).get_item(key)? else { return Ok(None) };
+    /// The record with this key, its version, and when it expires, in seconds of the clock, or None for never; None
+    /// where there is none.
+    fn stored<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<(Object<'py>, u64, Option<f64>)>> {
+        let Some(record) = self.get(key)? else { return Ok(None) };
         let inner = self.lock();
-        let row = inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize].serial);
-        Ok(row.and_then(|serial| inner.deadlines.get(&serial).copied()))
+        let Some(row) = inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize]) else { return Ok(None) };
+        let expires_at = inner.deadlines.get(&row.serial).copied();
+        drop(inner);
+        Ok(Some((record, row.version, expires_at)))
     }
 
     /// Takes back what was stored under a key, whatever its version is. Nothing happens where there is nothing.

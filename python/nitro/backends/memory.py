@@ -130,21 +130,20 @@ class MemoryRepo(Repository):
         cls = type(entity)
         table, version, before = self._table(cls), _core.version(entity), _core.originals(entity)
         key = _core.original(entity, cls.__nitro_key__)
-        record = table.get(key) if version else None
-        stored, expires = table.version(key), table.expires_at(key)
+        stored = table.stored(key) if version else None
 
         def take_back() -> None:
             written = _core.original(entity, cls.__nitro_key__)
             originals = {**_core.originals(entity), **before}
-            if record is None or written != key:
+            if stored is None or written != key:
                 table.take_back(written)
             changes.restore(entity, version, originals)
-            if record is None:
+            if stored is None:
                 return
+            record, *kept = stored
             if record is entity:
                 _core.revert_changes(entity)
-            assert stored is not None, "what is stored has a version"
-            table.put_back(record, stored, expires)
+            table.put_back(record, *kept)
 
         return take_back
 

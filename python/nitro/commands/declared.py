@@ -23,7 +23,7 @@ from ..changes import renew
 from ..entity import Entity, EntityMeta, identity, original_identity
 from ..errors import ConfigurationError, KeyReused, UnitOfWorkError
 from ..repository import CommandKey, Repository, repository_of
-from ..work import Unit, UnitOfWork, attempts
+from ..work import Unit, attempts, entering
 from .recorded import afound, by_key, found, keys_for
 from .signatures import Parameter, Signature
 
@@ -241,8 +241,8 @@ class Declared:
             arguments = (target, *arguments)
         if key is not None or self._is_guarded:
             return self._repeated(target, arguments, keywords, key)
-        with UnitOfWork() as work:
-            unit = work._unit
+        entered = entering(is_async=False)
+        with entered as unit:
             new = _met(unit, target, arguments, keywords)
             if self.kind == "query":
                 before, others = self._begun(unit)
@@ -250,7 +250,7 @@ class Declared:
                     result = self.function(*arguments, **keywords)
                 finally:
                     unit.query = others
-                self._check_unchanged(unit, before, is_over=not work._is_inner)
+                self._check_unchanged(unit, before, is_over=entered is unit)
             else:
                 result = self.function(*arguments, **keywords)
                 for entity in _to_save(unit, target, new):
@@ -265,8 +265,8 @@ class Declared:
             arguments = (target, *arguments)
         if key is not None or self._is_guarded:
             return await self._arepeated(target, arguments, keywords, key)
-        async with UnitOfWork() as work:
-            unit = work._unit
+        entered = entering(is_async=True)
+        async with entered as unit:
             new = _met(unit, target, arguments, keywords)
             if self.kind == "query":
                 before, others = self._begun(unit)
@@ -274,7 +274,7 @@ class Declared:
                     result = await self.function(*arguments, **keywords)
                 finally:
                     unit.query = others
-                self._check_unchanged(unit, before, is_over=not work._is_inner)
+                self._check_unchanged(unit, before, is_over=entered is unit)
             else:
                 result = await self.function(*arguments, **keywords)
                 for entity in _to_save(unit, target, new):
@@ -338,8 +338,7 @@ class Declared:
         return None if any(map(_core.is_changed, stored)) else stored
 
     def _guarded(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
-        with ExitStack() as held, UnitOfWork() as work:
-            unit = work._unit
+        with ExitStack() as held, entering(is_async=False) as unit:
             new = _met(unit, target, arguments, keywords)
             if self.lock and _core.version(target):
                 _renewed(
@@ -363,8 +362,7 @@ class Declared:
         return result
 
     async def _aguarded(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
-        async with AsyncExitStack() as held, UnitOfWork() as work:
-            unit = work._unit
+        async with AsyncExitStack() as held, entering(is_async=True) as unit:
             new = _met(unit, target, arguments, keywords)
             if self.lock and _core.version(target):
                 locked = _store_of(target).alocked(_class_of(target), original_identity(target))

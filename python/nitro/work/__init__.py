@@ -18,10 +18,22 @@ from typing import Any, Self, TypeVar
 
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
 from .handles import AsyncEntities, AsyncWork, Entities, Work
-from .joined import check_isolation
-from .unit import Unit, ambient, current
+from .joined import Part, entering
+from .unit import Unit, current
 
-__all__ = ["AsyncEntities", "AsyncWork", "Attempt", "Entities", "Unit", "UnitOfWork", "Work", "attempts", "current"]
+__all__ = [
+    "AsyncEntities",
+    "AsyncWork",
+    "Attempt",
+    "Entities",
+    "Part",
+    "Unit",
+    "UnitOfWork",
+    "Work",
+    "attempts",
+    "current",
+    "entering",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,60 +71,44 @@ class UnitOfWork:
         'Ann'
     """
 
-    __slots__ = ("_isolation", "_retries", "_work")
+    __slots__ = ("_isolation", "_retries", "_unit")
 
     def __init__(self, *, retries: int = 0, isolation: str | None = None) -> None:
         if retries < 0:
             raise ValueError(f"retries takes a number from 0 on, got {retries}")
         self._retries, self._isolation = retries, isolation
-        self._work: Work | AsyncWork | None = None
+        self._unit: Unit | Part | None = None
 
-    def _enter(self, *, is_async: bool) -> tuple[Unit, bool]:
-        """The unit that it is, or is part of, and whether it is only a part."""
-        if self._work is not None:
+    def _begun(self, *, is_async: bool) -> Unit | Part:
+        if self._unit is not None:
             raise UnitOfWorkError("this UnitOfWork is going on already: make another for what is inside of it")
         if self._retries:
             raise UnitOfWorkError(
                 "a block cannot be run anew: use @UnitOfWork(retries=...) on a function, or @command(retry=...)"
             )
-        outer = ambient.get()
-        # Where a task or a thread was started inside of another's, its own is kept by itself.
-        if outer is not None and outer.is_open and outer.is_mine:
-            check_isolation(outer, self._isolation)
-            return outer, True
-        unit = Unit(is_async=is_async, isolation=self._isolation)
-        unit.begin()
-        return unit, False
+        return entering(is_async=is_async, isolation=self._isolation)
 
     def __enter__(self) -> Work:
-        unit, is_inner = self._enter(is_async=False)
-        work = self._work = Work(unit, is_inner=is_inner)
-        return work
+        unit = self._unit = self._begun(is_async=False)
+        return Work(unit.__enter__(), is_inner=type(unit) is Part)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        work, self._work = self._work, None
-        assert work is not None, "it was entered"
-        if not work._is_inner:
-            work._unit.end(error)
-        elif error is not None:
-            work._unit.fail_inside()
+        unit, self._unit = self._unit, None
+        assert unit is not None, "it was entered"
+        unit.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> AsyncWork:
-        unit, is_inner = self._enter(is_async=True)
-        work = self._work = AsyncWork(unit, is_inner=is_inner)
-        return work
+        unit = self._unit = self._begun(is_async=True)
+        return AsyncWork(await unit.__aenter__(), is_inner=type(unit) is Part)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        work, self._work = self._work, None
-        assert work is not None, "it was entered"
-        if not work._is_inner:
-            await work._unit.aend(error)
-        elif error is not None:
-            work._unit.fail_inside()
+        unit, self._unit = self._unit, None
+        assert unit is not None, "it was entered"
+        await unit.__aexit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
         """Runs each call of a function in a unit of work, anew where others were quicker; coroutine functions too."""

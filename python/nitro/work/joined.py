@@ -318,6 +318,42 @@ def check_isolation(unit: Unit, isolation: str | None) -> None:
         )
 
 
+class Part:
+    """A unit of work inside of another: a part of that."""
+
+    __slots__ = ("_unit",)
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def __enter__(self) -> Unit:
+        return self._unit
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            self._unit.fail_inside()
+
+    async def __aenter__(self) -> Unit:
+        return self._unit
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+def entering(*, is_async: bool, isolation: str | None = None) -> Unit | Part:
+    """A unit of work to be entered, by `with` or `async with`: a new one, or a part of the one that is going on.
+
+    Raises:
+        UnitOfWorkError: If the one that is going on has another isolation level than is asked for.
+    """
+    outer = ambient.get()
+    # Where a task or a thread was started inside of another's, its own is kept by itself.
+    if outer is not None and outer.is_open and outer.is_mine:
+        check_isolation(outer, isolation)
+        return Part(outer)
+    return Unit(is_async=is_async, isolation=isolation)
+
+
 #: What Announcing leaves to the repository.
 _READING = (
     "get", "get_many", "select", "stream", "page", "count", "aggregate", "explain", "refresh", "locked", "delete_all",
@@ -348,58 +384,58 @@ class Announcing(Joined):
 
     def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         unit, joined = self._alone(is_async=False)
-        with unit.around():
+        with unit:
             joined.save(entity, ttl=ttl)
 
     def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         unit, joined = self._alone(is_async=False)
-        with unit.around():
+        with unit:
             joined.upsert(entity, ttl=ttl)
 
     def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         unit, joined = self._alone(is_async=False)
-        with unit.around():
+        with unit:
             joined.save_all(entities, ttl=ttl)
 
     def delete(self, entity: Entity) -> None:
         unit, joined = self._alone(is_async=False)
-        with unit.around():
+        with unit:
             joined.delete(entity)
 
     @contextmanager
     def transaction(self, isolation: str | None = None) -> Generator[None]:
         unit = Unit(is_async=False, isolation=isolation)
         unit.reverts = False
-        with unit.around():
+        with unit:
             if self.capabilities.transactions:
                 unit.join(self._repository)
             yield
 
     async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         unit, joined = self._alone(is_async=True)
-        async with unit.aaround():
+        async with unit:
             await joined.asave(entity, ttl=ttl)
 
     async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         unit, joined = self._alone(is_async=True)
-        async with unit.aaround():
+        async with unit:
             await joined.aupsert(entity, ttl=ttl)
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         unit, joined = self._alone(is_async=True)
-        async with unit.aaround():
+        async with unit:
             await joined.asave_all(entities, ttl=ttl)
 
     async def adelete(self, entity: Entity) -> None:
         unit, joined = self._alone(is_async=True)
-        async with unit.aaround():
+        async with unit:
             await joined.adelete(entity)
 
     @asynccontextmanager
     async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
         unit = Unit(is_async=True, isolation=isolation)
         unit.reverts = False
-        async with unit.aaround():
+        async with unit:
             if self.capabilities.transactions:
                 await unit.ajoin(self._repository)
             yield

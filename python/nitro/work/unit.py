@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -305,31 +305,32 @@ class Unit:
 
     # --- The beginning and the end ---
 
-    def begin(self) -> None:
-        """From here on the running code is inside of it."""
+    def __enter__(self) -> Self:
         self._token = ambient.set(self)
         _core.hold_shortcuts()
+        return self
 
-    def end(self, error: BaseException | None) -> None:
-        """Ends it: by a commit, or, because of an error, by a rollback."""
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self.check_owner()
         try:
             if error is not None:
                 self.rollback(error)
-            else:
-                self.commit()
+            elif not self._is_idle:
+                self.commit(is_over=True)
                 self.warn_of_unsaved()
         finally:
             self._close()
 
-    async def aend(self, error: BaseException | None) -> None:
-        """`end`, of an async unit."""
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self.check_owner()
         try:
             if error is not None:
                 await self.arollback(error)
-            else:
-                await self.acommit()
+            elif not self._is_idle:
+                await self.acommit(is_over=True)
                 self.warn_of_unsaved()
         finally:
             self._close()
@@ -339,36 +340,15 @@ class Unit:
         _core.release_shortcuts()
         ambient.reset(self._token)
 
-    @contextmanager
-    def around(self) -> Generator[None]:
-        """What is done inside of the block is done inside of the unit."""
-        self.begin()
-        try:
-            yield
-        except BaseException as error:
-            self.end(error)
-            raise
-        self.end(None)
-
-    @asynccontextmanager
-    async def aaround(self) -> AsyncGenerator[None]:
-        """`around`, of an async unit."""
-        self.begin()
-        try:
-            yield
-        except BaseException as error:
-            await self.aend(error)
-            raise
-        await self.aend(None)
-
-    def commit(self) -> None:
+    def commit(self, *, is_over: bool = False) -> None:
         """Keeps what was changed, and does what is to be done after that.
+
+        Args:
+            is_over: Whether nothing follows.
 
         Raises:
             ExceptionGroup: If it is kept, and what came after that has failed.
         """
-        if self._is_idle:
-            return
         try:
             self._check_kept()
             for announcement in self._announcements():
@@ -379,7 +359,9 @@ class Unit:
         except BaseException as error:
             self.rollback(error)
             raise
-        writes, after = self._kept()
+        writes, after = self._kept(is_over=is_over)
+        if not writes and not after:
+            return
         errors: list[Exception] = []
         token = ambient.set(None)
         try:
@@ -391,10 +373,8 @@ class Unit:
             ambient.reset(token)
         _raise(errors)
 
-    async def acommit(self) -> None:
+    async def acommit(self, *, is_over: bool = False) -> None:
         """`commit`, of an async unit."""
-        if self._is_idle:
-            return
         try:
             while self._tasks:
                 await asyncio.gather(*self._tasks)
@@ -408,7 +388,9 @@ class Unit:
         except BaseException as error:
             await self.arollback(error)
             raise
-        writes, after = self._kept()
+        writes, after = self._kept(is_over=is_over)
+        if not writes and not after:
+            return
         errors: list[Exception] = []
         token = ambient.set(None)
         try:
@@ -464,14 +446,15 @@ class Unit:
     def _announcements(self) -> list[_Announcement]:
         return [function for function in self._after if isinstance(function, _Announcement)]
 
-    def _kept(self) -> tuple[list[_Write], list[Callable[[], Any]]]:
+    def _kept(self, *, is_over: bool) -> tuple[list[_Write], list[Callable[[], Any]]]:
         """The transaction is kept; gives what is to be done after that."""
         writes, self._later = self._later, []
         after, self._after = self._after, []
         self._scope = None
         self._undo.clear()
-        # From here on, what is not saved again is as it is now.
-        self._met = {id(entity): (entity, _dirty(entity)) for entity, _ in self._met.values()}
+        if not is_over:
+            # From here on, what is not saved again is as it is now.
+            self._met = {id(entity): (entity, _dirty(entity)) for entity, _ in self._met.values()}
         return writes, after
 
     def take_back(self, mark: Mark | None = None) -> None:
