@@ -531,7 +531,10 @@ class Compiler:
             clause = sa.cast(clause, sa.Integer())
         down = ordering.descending
         sorted_ = clause.desc() if down else clause.asc()
-        if self.dialect == "postgresql" and operand.nullable:
+        path = ordering.field._path
+        # An index serves only what says of NULL what it says itself: both go by the column, and a key is never NULL.
+        nullable = self.table.columns[str(path[0])].nullable if len(path) == 1 else operand.nullable
+        if self.dialect == "postgresql" and nullable:
             sorted_ = sorted_.nulls_last() if down else sorted_.nulls_first()
         return [sorted_]
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from pydantic_core import PydanticUndefined
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
 from sqlmodel import SQLModel
 
 from ... import fields
@@ -195,7 +198,7 @@ def _add_index(table: sa.Table, parts: list[tuple[str, bool]], unique: bool) -> 
     if unique and not any(down for _, down in parts):
         table.append_constraint(sa.UniqueConstraint(*(part for part, _ in parts), name=f"uq_{rest}"))
         return
-    expressions = [table.columns[part].desc() if down else table.columns[part] for part, down in parts]
+    expressions = [_sorted(table.columns[part], down) for part, down in parts]
     sa.Index(f"ix_{rest}", *expressions, unique=unique)
 
 
@@ -205,3 +208,56 @@ def shortened(name: str) -> str:
         return name
     kept = name.encode()[: _LONGEST - 9].decode(errors="ignore")
     return f"{kept}_{zlib.crc32(name.encode()):08x}"
+
+
+# --- Where NULL is in an index ----------------------------------------------------------------------------------
+
+
+_QUOTE = postgresql.dialect().identifier_preparer.quote
+
+
+class _Placed(sa.UnaryExpression[Any]):
+    """A part of an index in which NULL comes before everything else, as queries sort: see `Compiler.ordering`."""
+
+    inherit_cache = True
+
+
+@compiles(_Placed, "sqlite")
+def _in_place(placed: _Placed, compiler: Any, **options: Any) -> str:
+    # There it is where it should be by itself, and nothing may be said of it.
+    return compiler.process(placed.element, **options)
+
+
+def _sorted(column: sa.Column[Any], down: bool) -> Any:
+    part: Any = column.desc() if down else column
+    if not column.nullable:
+        return part
+    return _Placed(part, modifier=operators.nulls_last_op if down else operators.nulls_first_op)
+
+
+def without_places(index: sa.Index) -> tuple[list[Any], dict[str, str]]:
+    """The parts of an index with nothing said of NULL, and what was said: {key of the part: "NULLS FIRST"}."""
+    parts: list[Any] = []
+    places: dict[str, str] = {}
+    for part in cast("list[Any]", index.expressions):
+        inner, modifier = getattr(part, "element", part), getattr(part, "modifier", None)
+        down = getattr(inner, "modifier", None) is operators.desc_op
+        if modifier is not (operators.nulls_last_op if down else operators.nulls_first_op):
+            parts.append(part)
+            continue
+        parts.append(inner)
+        if down:
+            # In a script such a part is known by its text.
+            inner.key = f"{_QUOTE(inner.element.name)} DESC"
+            places[inner.key] = "NULLS LAST"
+        else:
+            places[inner.key] = places[inner.name] = "NULLS FIRST"
+    return parts, places
+
+
+def make_portable(index: sa.Index) -> None:
+    """Has an index say where NULL is by an option of PostgreSQL's: a script can make it on SQLite too."""
+    parts, places = without_places(index)
+    if places:
+        index.expressions = parts
+        index.dialect_kwargs["postgresql_ops"] = {**index.dialect_options["postgresql"]["ops"], **places}

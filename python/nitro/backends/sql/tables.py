@@ -6,6 +6,7 @@ import asyncio
 import zlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from . import command_keys, outbox, types
 from .database import WRITING, Database, database
 from .entity import SQLEntity
 from .repository import SQLModelBackend
-from .schema import VERSION, table_name, table_of
+from .schema import VERSION, make_portable, table_name, table_of
 
 #: What brings tables up to date.
 REMEDY = '`nitro db revision -m "..."` and `nitro db upgrade` bring the table up to date'
@@ -189,6 +190,9 @@ def plain_metadata(tables: Iterable[sa.Table] | None = None) -> sa.MetaData:
 
     It is what Alembic should see of Nitro's entities: `target_metadata = plain_metadata()` in an `env.py` of your own.
     """
+    if tables is None:
+        # Whoever compares them with a database is to compare indexes as they are meant.
+        import_module(".migrations.operations", __package__)
     plain = sa.MetaData(naming_convention=SQLModel.metadata.naming_convention)
     waiting = list(tables or ())
     if tables is None:
@@ -215,6 +219,8 @@ def _copy(table: sa.Table, plain: sa.MetaData) -> None:
         if isinstance(constraint, sa.ForeignKeyConstraint | sa.UniqueConstraint) and constraint.name is None:
             names = [copy.name, *(column.name for column in constraint.columns), _ENDINGS[type(constraint)]]
             constraint.name = _short("_".join(names))
+    for index in copy.indexes:
+        make_portable(index)
 
 
 def _referred(table: sa.Table, key: sa.ForeignKey) -> sa.Table:

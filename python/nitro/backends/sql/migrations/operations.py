@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from ....errors import NitroError
 from .. import conversions
+from ..schema import make_portable, without_places
 from .job import Job, Rename
 
 # --- Foreign keys -----------------------------------------------------------------------------------------------
@@ -115,9 +117,30 @@ class ConvertingSQLiteImpl(SQLiteImpl):
 
 
 class ConvertingPostgresqlImpl(PostgresqlImpl):
-    """Alembic's, for `nitro db`: a type that changes says how its values are converted."""
+    """Alembic's, for `nitro db`: a type that changes says how its values are converted.
+
+    Where NULL is in an index makes no difference in a comparison: earlier versions have left that to PostgreSQL.
+    """
 
     __dialect__ = "postgresql"
+
+    def correct_for_autogen_constraints(
+        self,
+        conn_unique_constraints: Any,
+        conn_indexes: Any,
+        metadata_unique_constraints: Any,
+        metadata_indexes: Any,
+    ) -> None:
+        correct: Callable[..., None] = cast("Any", super()).correct_for_autogen_constraints
+        correct(conn_unique_constraints, conn_indexes, metadata_unique_constraints, metadata_indexes)
+        for index in conn_indexes:
+            make_portable(index)
+
+    def compare_indexes(self, metadata_index: sa.Index, reflected_index: sa.Index) -> Any:
+        # The table of a class is not to be changed by being compared.
+        wanted = copy(metadata_index)
+        wanted.expressions, _ = without_places(metadata_index)
+        return super().compare_indexes(wanted, reflected_index)
 
     def alter_column(self, table_name: str, column_name: str, **changes: Any) -> None:
         alter: Callable[..., None] = cast("Any", super()).alter_column
