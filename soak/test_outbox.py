@@ -17,6 +17,8 @@ import pytest
 
 from rows import rows, wait_until_nobody_is_there
 
+pytest_plugins = ["nitro.testing.fixtures"]
+
 TESTS = Path(__file__).parent.parent / "tests"
 PLACES = [str(TESTS / name) for name in ("outbox", "sql", "sql/reliability")]
 

@@ -106,14 +106,18 @@ def operate(url: str, log: str, first: int, point: str, nth: int, seed: int) -> 
         write(file, "begin", number)
         place("left" if points.chance.random() < 0.5 else "right", number)
         write(file, "done", number)
-        deliverer.run_once()
+        empty(deliverer)
 
 
 def settle(url: str) -> None:
     """Delivers until nothing is left."""
     nitro.configure(sql_url=url)
-    deliverer, store = relay(), STORE.database
-    while Outbox(store).waiting():
+    empty(relay())
+
+
+def empty(deliverer: Relay) -> None:
+    """Delivers until nothing is left: what one that was killed had claimed, when its lease is over."""
+    while Outbox(STORE.database).waiting():
         if not deliverer.run_once():
             threading.Event().wait(LEASE / 4)
 
