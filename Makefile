@@ -123,7 +123,7 @@ asan: $(INSTALLED) ## Run the tests under AddressSanitizer
 
 soak: $(BUILT) ## Run a million operations of each kind, the reliability tests at length, and the long differential run
 	$(VENV_PYTHON) -m pytest soak $(PYTEST)
-	NITRO_RELIABILITY=long $(VENV_PYTHON) -m pytest tests/sql/reliability -s $(PYTEST)
+	NITRO_RELIABILITY=long $(VENV_PYTHON) -m pytest tests/sql/reliability tests/outbox/test_killed_processes.py -s $(PYTEST)
 	NITRO_DIFFERENTIAL_CLASSES=2000 NITRO_DIFFERENTIAL_EXAMPLES=1000000 \
 	    $(VENV_PYTHON) -m pytest tests/differential $(PYTEST)
 
