@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from blinker import signal
-from shop import open_shop, placed, shipped
+from durable_shop import open_shop, placed, shipped
 
 import nitro
 from nitro import Entity, EntityNotFound, NitroError, SchemaMismatch, StaleEntityError, UnitOfWork, UnitOfWorkError, on

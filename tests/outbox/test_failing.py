@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from shop import open_shop, placed
+from durable_shop import open_shop, placed
 
 import nitro
 from nitro import off

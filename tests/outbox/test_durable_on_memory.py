@@ -5,7 +5,7 @@ import warnings
 from typing import Any
 
 import pytest
-from shop import placed
+from durable_shop import placed
 
 import nitro
 from nitro import DurabilityWarning, Entity, MemoryRepo, UnitOfWork, asend, on

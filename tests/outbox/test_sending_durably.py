@@ -13,8 +13,8 @@ from uuid import UUID
 
 import pytest
 from blinker import Signal, signal
+from durable_shop import open_shop, placed
 from pydantic import BaseModel, Field
-from shop import open_shop, placed
 
 import nitro
 from nitro import (
