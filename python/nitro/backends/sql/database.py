@@ -34,6 +34,8 @@ from .pool import OF_THE_PARENT, Gauges
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .sessions import JoinedAsyncSession, JoinedSession, Part
+
 C = TypeVar("C")
 Row = tuple[Any, ...]
 Parameters = Sequence[Any]
@@ -54,13 +56,14 @@ class Savepoint:
     Attributes:
         name: What the database calls it.
         told: How many things there were to undo when it was set.
+        part: What a session does since; None for the others.
         is_kept: Whether what was done since is part of what is around it; None until that is known.
     """
 
-    __slots__ = ("is_kept", "name", "told")
+    __slots__ = ("is_kept", "name", "part", "told")
 
-    def __init__(self, name: str, told: int) -> None:
-        self.name, self.told = name, told
+    def __init__(self, name: str, told: int, part: Part | None = None) -> None:
+        self.name, self.told, self.part = name, told, part
         self.is_kept: bool | None = None
 
 
@@ -76,9 +79,10 @@ class Transaction(Generic[C]):
         is_open: Whether it has not ended yet. A task that was started inside may live on after the end.
         undo: What is to be called, last first, when it is not kept.
         savepoints: Those that are set, the last one at the end.
+        sessions: The sessions of SQLAlchemy that are part of it.
     """
 
-    __slots__ = ("_names", "connection", "is_open", "isolation", "savepoints", "undo")
+    __slots__ = ("_names", "connection", "is_open", "isolation", "savepoints", "sessions", "undo")
 
     def __init__(self, connection: C, isolation: str | None = None) -> None:
         self.connection = connection
@@ -86,6 +90,7 @@ class Transaction(Generic[C]):
         self.is_open = True
         self.undo: list[Callable[[], None]] = []
         self.savepoints: list[Savepoint] = []
+        self.sessions: list[JoinedSession] = []
         self._names = 0
 
     def undone(self, told: int = 0) -> None:
@@ -93,10 +98,16 @@ class Transaction(Generic[C]):
         while len(self.undo) > told:
             self.undo.pop()()
 
-    def marked(self) -> Savepoint:
+    def marked(self, part: Part | None = None) -> Savepoint:
         """A savepoint, to be set."""
         self._names += 1
-        return Savepoint(f"nitro_{self._names}", len(self.undo))
+        return Savepoint(f"nitro_{self._names}", len(self.undo), part)
+
+    def set(self, name: str) -> Savepoint:
+        """A savepoint that somebody else sets in the database."""
+        savepoint = Savepoint(name, len(self.undo))
+        self.savepoints.append(savepoint)
+        return savepoint
 
     def is_last(self, savepoint: Savepoint) -> bool:
         """Whether no other was set since, so that the database can forget it."""
@@ -107,13 +118,28 @@ class Transaction(Generic[C]):
         savepoint.is_kept = True
         self.savepoints.remove(savepoint)
 
+    def merged(self, savepoint: Savepoint) -> None:
+        """The same, where the database has been told: whatever was set later has ended with it."""
+        for later in self._popped(savepoint):
+            later.is_kept = True
+
     def taken_back(self, savepoint: Savepoint) -> None:
         """What was done since a savepoint is not kept."""
-        place = self.savepoints.index(savepoint)
-        for later in self.savepoints[place:]:
+        lost: list[Part] = []
+        for later in self._popped(savepoint):
             later.is_kept = False
-        del self.savepoints[place:]
+            if later.part is not None and later is not savepoint:
+                later.part.is_restored = True
+                lost.append(later.part)
         self.undone(savepoint.told)
+        for part in lost:
+            part.lost()
+
+    def _popped(self, savepoint: Savepoint) -> list[Savepoint]:
+        place = self.savepoints.index(savepoint)
+        popped = self.savepoints[place:]
+        del self.savepoints[place:]
+        return popped
 
 
 class Current(Generic[C]):
@@ -154,6 +180,8 @@ class Current(Generic[C]):
         self._variable.reset(token)
         if not is_kept:
             transaction.undone()
+        for session in transaction.sessions:
+            session.end()
 
     def forget(self) -> None:
         """What follows is outside of any."""
@@ -201,6 +229,8 @@ class Database(ABC):
         self.name = shown_url(url.render_as_string(hide_password=False))
         self._engine: sa.Engine | None = None
         self._async_engine: AsyncEngine | None = None
+        self._joined: sa.Engine | None = None
+        self._async_joined: AsyncEngine | None = None
         self._making = threading.Lock()
         if configured.sql_echo:
             statements.add(statements.echo)
@@ -355,14 +385,14 @@ class Database(ABC):
         """`together`, for async code."""
         return self.asavepoint() if self.in_transaction else self.atransaction()
 
-    def _set(self, transaction: Transaction[Any]) -> Savepoint:
-        savepoint = transaction.marked()
+    def _set(self, transaction: Transaction[Any], part: Part | None = None) -> Savepoint:
+        savepoint = transaction.marked(part)
         self._command(transaction.connection, f"SAVEPOINT {savepoint.name}")
         transaction.savepoints.append(savepoint)
         return savepoint
 
-    async def _aset(self, transaction: Transaction[Any]) -> Savepoint:
-        savepoint = transaction.marked()
+    async def _aset(self, transaction: Transaction[Any], part: Part | None = None) -> Savepoint:
+        savepoint = transaction.marked(part)
         await self._acommand(transaction.connection, f"SAVEPOINT {savepoint.name}")
         transaction.savepoints.append(savepoint)
         return savepoint
@@ -422,6 +452,10 @@ class Database(ABC):
         """The transaction that whoever asks is inside of, which was begun for code of this kind; None outside."""
 
     @abstractmethod
+    def _is_inside(self, transaction: Transaction[Any]) -> bool:
+        """Whether whoever asks is inside of a transaction."""
+
+    @abstractmethod
     def _command(self, connection: Any, *commands: str) -> None:
         """Executes commands that have no parameters and give no rows, on the connection of a transaction."""
 
@@ -432,6 +466,81 @@ class Database(ABC):
     @abstractmethod
     def _is_given_up(self, connection: Any) -> bool:
         """Whether the database has given up the transaction of a connection."""
+
+    # --- Sessions of SQLAlchemy on the connection of a transaction ---
+
+    def session(self) -> JoinedSession:
+        """A `Session` of SQLModel that is part of the transaction that is going on.
+
+        What it flushes is seen by the verbs of entities, and the other way round, before anything is committed. Its
+        commit keeps what it did as far as the transaction is kept. Its rollback takes back what was done since its
+        first statement after the last commit, which includes what the verbs did meanwhile. To close it leaves the
+        transaction as it is, without what the session has not committed; at the end of `with`, and of the transaction,
+        it is committed by itself. After the transaction it cannot be used any more.
+
+        Raises:
+            NitroError: Outside of a transaction.
+
+        Example:
+            >>> from sqlmodel import select
+            >>> class Kite(nitro.SQLEntity, table=True, backend=nitro.SQLModelBackend("sqlite://")):
+            ...     colour: str
+            >>> nitro.create_all(Kite)
+            >>> database = Kite._persistence_backend_class.database
+            >>> with database.transaction(), database.session() as session:
+            ...     session.add(Kite(colour="red"))
+            ...     session.flush()
+            ...     kite = Kite.where(colour="red").one()
+            ...     session.exec(select(Kite.colour)).all()
+            ['red']
+        """
+        from .sessions import JoinedSession
+
+        transaction = self._transaction(is_async=False)
+        if transaction is None:
+            raise NitroError(
+                "a session is part of a transaction: put it into `with ...transaction():`, or outside of any take "
+                "Session(backend.engine)"
+            )
+        return JoinedSession(self._session_engine, database=self, transaction=transaction)
+
+    def asession(self) -> JoinedAsyncSession:
+        """`session`, for async code: an `AsyncSession` of SQLModel."""
+        from .sessions import JoinedAsyncSession, JoinedSession
+
+        transaction = self._transaction(is_async=True)
+        if transaction is None:
+            raise NitroError(
+                "a session is part of a transaction: put it into `async with ...atransaction():`, or outside of any "
+                "take AsyncSession(backend.async_engine)"
+            )
+        return JoinedAsyncSession(
+            self._async_session_engine, sync_session_class=JoinedSession, database=self, transaction=transaction
+        )
+
+    @property
+    def _session_engine(self) -> sa.Engine:
+        with self._making:
+            if self._joined is None:
+                self._joined = self._new_session_engine()
+                quoting(self._joined.dialect)
+            return self._joined
+
+    @property
+    def _async_session_engine(self) -> AsyncEngine:
+        with self._making:
+            if self._async_joined is None:
+                self._async_joined = self._new_async_session_engine()
+                quoting(self._async_joined.dialect)
+            return self._async_joined
+
+    @abstractmethod
+    def _new_session_engine(self) -> sa.Engine:
+        """An engine whose connections are those of transactions that are going on."""
+
+    @abstractmethod
+    def _new_async_session_engine(self) -> AsyncEngine:
+        """The same for async code."""
 
     def _given_up(self) -> NitroError:
         return NitroError(

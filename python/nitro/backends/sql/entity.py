@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, Self, cast, dataclass_transform
 
@@ -45,6 +46,7 @@ from ...errors import NotLoaded
 from ...repository import is_substituted
 from .repository import SQLModelBackend
 from .schema import VERSION, column_for, columns_of, complete_table, version_column
+from .sessions import JoinedSession
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -294,6 +296,7 @@ def _mapped(cls: Any) -> None:
     type.__setattr__(cls, "__nitro_loading__", (names, take, frozenset(columns)))
     event.listen(cls, "load", _loaded, raw=True)
     event.listen(cls, "refresh", _refreshed)
+    event.listen(cls, "before_insert", _numbering)
     event.listen(cls, "after_insert", _written)
     event.listen(cls, "after_update", _written)
     if mapper.polymorphic_on is not None and mapper.polymorphic_identity is not None:
@@ -376,8 +379,12 @@ def _follow(entity: Any) -> None:
         return
     session = object_session(entity)
     if not _core.version(entity):
+        entity.__dict__.pop(VERSION, None)
         make_transient(entity)
         return
+    if state.deleted or state.was_deleted:
+        # It is there again.
+        make_transient(entity)
     if state.key is None and session is not None:
         session.expunge(entity)
     state._commit_all(entity.__dict__, None if session is None else session.identity_map)
@@ -387,6 +394,7 @@ def _follow(entity: Any) -> None:
             session.add(entity)
     elif state.manager.mapper.version_id_col is not None:
         entity.__dict__[VERSION] = _core.version(entity)
+    _mark_changes(entity, state)
 
 
 class SQLEntity(  # pyright: ignore[reportGeneralTypeIssues]  (the only slot of SQLModel's is for weak references)
@@ -582,10 +590,15 @@ def _state_made(entity: Any) -> EntityState:
     _state_slot.__set__(entity, state)
     if _core.version(entity):
         _set_key(entity, state)
-        for name, (old, _) in _core.changes(entity).items():
-            state.committed_state[name] = old
-            state.modified = True
+        _mark_changes(entity, state)
     return state
+
+
+def _mark_changes(entity: Any, state: EntityState) -> None:
+    """Lets SQLAlchemy know what was changed since the entity was stored."""
+    for name, (old, _) in _core.changes(entity).items():
+        state.committed_state[name] = old
+        state.modified = True
 
 
 def _set_key(entity: Any, state: EntityState) -> None:
@@ -665,7 +678,18 @@ def _refreshed(entity: Any, _: Any, names: Any) -> None:
         _core.set_originals(entity, version, pending)
 
 
+def _numbering(_: Any, __: Any, entity: Any) -> None:
+    session = object_session(entity)
+    if isinstance(session, JoinedSession):
+        missing = {name: None for name in entity.__nitro_keys__ if entity.__dict__.get(name) is None}
+        if missing:
+            session.undo(partial(entity.__dict__.update, missing))
+
+
 def _written(_: Any, __: Any, entity: Any) -> None:
+    session = object_session(entity)
+    if isinstance(session, JoinedSession):
+        session.wrote(entity)
     changes.saved(entity, _version_in(entity) or _core.version(entity) + 1)
 
 
@@ -680,7 +704,8 @@ def _flag_edits(session: Session) -> None:
         if isinstance(entity, SQLEntity) and type(entity).__nitro_watched__ and _core.is_changed(entity):
             state = _state_of(entity)
             for name in _core.changes(entity):
-                if name in type(entity).__nitro_watched__ and name not in state.committed_state:
+                # What has expired was not edited.
+                if name in type(entity).__nitro_watched__ and name in state.dict and name not in state.committed_state:
                     attributes.flag_modified(entity, name)
 
 

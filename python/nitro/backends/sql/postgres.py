@@ -18,6 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
+from sqlalchemy.util import greenlet_spawn
 
 from ...config import Settings
 from ...errors import BackendError, BackendUnavailable, NitroError, WriteConflict
@@ -285,6 +286,8 @@ class PostgresDatabase(Database):
                 self._failed(error, taken, write=False)
             try:
                 yield
+                for session in transaction.sessions:
+                    session.commit()
             except BaseException:
                 # Without a connection there is nothing to undo: the server does that when it misses the client.
                 with suppress(psycopg.OperationalError):
@@ -306,6 +309,9 @@ class PostgresDatabase(Database):
             return self._async_held.transaction
         self._inside()
         return self._held.transaction
+
+    def _is_inside(self, transaction: Transaction[Any]) -> bool:
+        return transaction is self._held.transaction or transaction is self._async_held.transaction
 
     def _command(self, connection: _Held, *commands: str) -> None:
         try:
@@ -466,6 +472,8 @@ class PostgresDatabase(Database):
                 self._failed(error, taken, write=False)
             try:
                 yield
+                for session in transaction.sessions:
+                    await greenlet_spawn(session.commit)
             except BaseException:
                 # Without a connection there is nothing to undo: the server does that when it misses the client.
                 with suppress(psycopg.OperationalError):
@@ -586,3 +594,13 @@ class PostgresDatabase(Database):
             echo=self.settings.sql_echo,
             connect_args={"options": "-c timezone=UTC"},
         )
+
+    def _new_session_engine(self) -> sa.Engine:
+        from .postgres_sessions import session_engine
+
+        return session_engine(self)
+
+    def _new_async_session_engine(self) -> AsyncEngine:
+        from .postgres_sessions import async_session_engine
+
+        return async_session_engine(self)

@@ -30,6 +30,8 @@ from .types import Refused
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .sessions import JoinedAsyncSession, JoinedSession
+
 E = TypeVar("E", bound=Entity)
 
 #: What is to be done to store an entity: the statement, its parameters, the version afterwards, the stored key, and
@@ -543,6 +545,14 @@ class SQLModelBackend(Repository):
     def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:
         return self.database.atransaction(isolation)
 
+    def session(self) -> JoinedSession:
+        """A `Session` of SQLModel on the connection of the transaction that is going on: see `Database.session`."""
+        return self.database.session()
+
+    def asession(self) -> JoinedAsyncSession:
+        """An `AsyncSession` of SQLModel on the connection of the transaction that is going on."""
+        return self.database.asession()
+
     def savepoint(self) -> AbstractContextManager[None]:
         return self.database.savepoint()
 
@@ -684,8 +694,13 @@ def _accepted(store: Database, entity: Entity, version: int) -> None:
     """Tells an entity what has been written of it; that is taken back when the transaction is not kept."""
     undo = store.undo
     if undo is not None:
-        undo.append(partial(changes.restore, entity, _core.version(entity), _core.originals(entity)))
+        undo.append(partial(_restored, entity, _core.version(entity), _core.originals(entity)))
     _core.accept_changes(entity, version)
+    _followed(entity)
+
+
+def _restored(entity: Entity, version: int, originals: dict[str, Any]) -> None:
+    changes.restore(entity, version, originals)
     _followed(entity)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
 
 from ...config import Settings
 from ...errors import BackendError, BackendUnavailable, WriteConflict
@@ -39,6 +40,9 @@ _CACHED_STATEMENTS = 512
 _THREADS = 4
 #: Seconds to wait for another process that is writing.
 _BUSY = 30.0
+
+#: Gives a connection the functions that SQLAlchemy takes for granted.
+_INSTALL: Callable[[Any], None] = SQLiteDialect_pysqlite(dbapi=sqlite3).on_connect()  # type: ignore[assignment]
 
 _CLASHES = (
     (re.compile(r"UNIQUE constraint failed: (?:index '(?P<index>.*)'|(?P<columns>.*))"), "unique"),
@@ -82,6 +86,8 @@ class SqliteDatabase(Database):
                 f"{self.name} cannot be opened ({error}): see whether its directory exists and can be written"
             ) from error
         sqlite_functions.install(connection)
+        # Sessions of SQLAlchemy may come to use it, and miss its own functions.
+        _INSTALL(connection)
         return connection
 
     # --- Statements ---
@@ -179,6 +185,8 @@ class SqliteDatabase(Database):
             self._begin(connection)
             try:
                 yield
+                for session in transaction.sessions:
+                    session.commit()
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -190,6 +198,9 @@ class SqliteDatabase(Database):
 
     def _transaction(self, *, is_async: bool) -> Transaction[sqlite3.Connection] | None:  # noqa: ARG002  (one for both)
         return self._held.transaction
+
+    def _is_inside(self, transaction: Transaction[Any]) -> bool:
+        return self._held.transaction is transaction
 
     def _command(self, connection: sqlite3.Connection, *commands: str) -> None:
         try:
@@ -321,6 +332,8 @@ class SqliteDatabase(Database):
             await self._in_thread(self._begin, connection)
             entered = self._held.enter(connection, isolation)
             yield
+            for session in entered[0].sessions:
+                await greenlet_spawn(session.commit)
             await self._in_thread(self._commit, connection)
             is_kept = True
         except BaseException:
@@ -395,6 +408,16 @@ class SqliteDatabase(Database):
         )
         _begin_at_once(engine)
         return engine
+
+    def _new_session_engine(self) -> sa.Engine:
+        from .sqlite_sessions import session_engine
+
+        return session_engine(self)
+
+    def _new_async_session_engine(self) -> AsyncEngine:
+        from .sqlite_sessions import async_session_engine
+
+        return async_session_engine(self)
 
     def _borrowed(self) -> Any:
         return _Borrowed(self._pool.take(), self._pool)
