@@ -6,10 +6,22 @@ from typing import Any
 
 import blinker
 import pytest
+import sqlalchemy as sa
 from units_of_work import Broken, Order, Product, in_a_loop
 
 import nitro
-from nitro import Entity, Repository, StaleEntityError, UniqueViolation, UnitOfWork, UnitOfWorkError, changes, on
+from nitro import (
+    Entity,
+    Repository,
+    SQLModelBackend,
+    StaleEntityError,
+    UniqueViolation,
+    UnitOfWork,
+    UnitOfWorkError,
+    changes,
+    on,
+)
+from nitro.backends.sql.schema import table_of
 from nitro.events import captured_events, created, deleted, saved, updated
 from nitro.repository import Capabilities
 
@@ -312,3 +324,43 @@ def test_when_they_fail_the_commit_stands(repository: Repository, plain: Plain) 
         Note(text="new").save()
     assert raised.group_contains(Broken)
     assert Order.get(order.id)
+
+
+def test_a_session_of_sqlmodel_is_part_of_it(repository: Repository) -> None:
+    if not isinstance(repository, SQLModelBackend):
+        with UnitOfWork() as uow, pytest.raises(UnitOfWorkError, match="MemoryRepo has no sessions"):
+            uow.session(repository)
+        return
+    table = table_of(Order)
+    with pytest.raises(Broken), UnitOfWork() as uow:
+        order = Order(customer="Ann").save()
+        with uow.session() as session:
+            assert session.execute(sa.select(table.c.customer)).scalars().all() == ["Ann"]
+            session.execute(table.update().values(customer="Bob"))
+            session.commit()
+        assert Order.where(customer="Bob").count() == 1
+        raise Broken
+    assert Order.get_or_none(order.id) is None
+    with UnitOfWork() as uow:
+        order = Order(customer="Ann").save()
+        uow.session().execute(table.update().values(customer="Bob"))
+    assert Order.get(order.id).customer == "Bob"
+
+
+@in_a_loop
+async def test_an_async_session_of_sqlmodel_is_part_of_it(repository: Repository) -> None:
+    if not isinstance(repository, SQLModelBackend):
+        async with UnitOfWork() as uow:
+            with pytest.raises(UnitOfWorkError, match="MemoryRepo has no sessions"):
+                await uow.session(repository)
+        return
+    table = table_of(Order)
+    with pytest.raises(Broken):
+        async with UnitOfWork() as uow:
+            order = await Order(customer="Ann").asave()
+            async with await uow.session() as session:
+                await (await session.connection()).execute(table.update().values(customer="Bob"))
+                await session.commit()
+            assert await Order.where(customer="Bob").acount() == 1
+            raise Broken
+    assert await Order.aget_or_none(order.id) is None

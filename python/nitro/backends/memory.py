@@ -140,10 +140,10 @@ class MemoryRepo(Repository):
             changes.restore(entity, version, originals)
             if stored is None:
                 return
-            record, *kept = stored
+            record, its_version, expires_at = stored
             if record is entity:
                 _core.revert_changes(entity)
-            table.put_back(record, *kept)
+            table.put_back(record, its_version, expires_at)
 
         return take_back
 

@@ -278,14 +278,15 @@ class Unit:
         await self.ajoin(chosen)
         return chosen
 
-    def _chosen(self, repository: Repository | None) -> Repository:
-        if repository is not None:
-            return repository
-        if self._in_transaction is not None:
-            return self._in_transaction
-        from ..backends.sql import SQLModelBackend
+    def _chosen(self, repository: Repository | None) -> Any:
+        chosen = repository or self._in_transaction
+        if chosen is None:
+            from ..backends.sql import SQLModelBackend
 
-        return SQLModelBackend()
+            chosen = SQLModelBackend()
+        if not hasattr(chosen, "session"):
+            raise UnitOfWorkError(f"{type(chosen).__name__} has no sessions: name a repository of a database")
+        return chosen
 
     def undo(self, function: Callable[[], None]) -> None:
         """Calls a function, the last one first, where the unit is given up."""
