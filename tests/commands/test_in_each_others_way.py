@@ -1,8 +1,11 @@
 """Commands that run anew, alone, or once for each key."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from bank import Account
@@ -23,6 +26,19 @@ THREADS, ROUNDS = 4, 10
 
 #: In live memory there is one object for a record, which nobody can have an old copy of.
 several_objects = pytest.mark.parametrize("repository", ["isolated", "sqlite", "postgresql"], indirect=True)
+
+
+HERE = Path(__file__).parent
+
+ANOTHER_PROCESS = """
+import sys
+from bank import Account
+from nitro import SQLModelBackend
+
+Account.__nitro_backend__ = SQLModelBackend(sys.argv[1])
+account = Account.get(sys.argv[2]).pay_in_once(5, idempotency_key="a")
+print(account.id, account.balance)
+"""
 
 
 def in_threads(function) -> list:
@@ -294,12 +310,19 @@ class TestIdempotencyKeys:
         account.pay_in_once(5)
         assert balance_of(account.id) == 15
 
+    def test_an_old_object_gets_the_values_that_are_stored(self, repository) -> None:
+        account = Account().save()
+        old = another(account)
+        account.pay_in_once(5, idempotency_key="a")
+        assert old.pay_in_once(5, idempotency_key="a").balance == 5
+
     def test_an_async_one_does_the_same(self, repository) -> None:
         async def run() -> None:
             account = await Account().asave()
+            old = await Account.aget(account.id)
             await account.apay_in_once(5, idempotency_key="a")
-            again = await account.apay_in_once(5, idempotency_key="a")
-            assert again.id == account.id
+            again = await old.apay_in_once(5, idempotency_key="a")
+            assert (again.id, again.balance) == (account.id, 5)
             assert (await Account.aget(account.id)).balance == 5
 
         asyncio.run(run())
@@ -347,6 +370,19 @@ class TestIdempotencyKeys:
             return account.pay_in_once(5, idempotency_key="a").id
 
         assert in_threads(work) == [key] * THREADS
+        assert balance_of(key) == 5
+
+    @pytest.mark.parametrize("repository", ["sqlite", "postgresql"], indirect=True)
+    def test_of_processes_at_the_same_time_one_runs(self, repository) -> None:
+        key = Account().save().id
+        url = repository.database.url.render_as_string(hide_password=False)
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", ANOTHER_PROCESS, url, key], stdout=subprocess.PIPE, cwd=HERE, text=True
+            )
+            for _ in range(THREADS)
+        ]
+        assert [process.communicate(timeout=60)[0] for process in processes] == [f"{key} 5\n"] * THREADS
         assert balance_of(key) == 5
 
     def test_of_tasks_at_the_same_time_one_runs(self, repository) -> None:

@@ -39,7 +39,7 @@ PREAMBLE = """
 import datetime as dt, decimal, enum, uuid
 from decimal import Decimal
 from pydantic import NaiveDatetime
-from nitro import Entity, Field, Index, SQLModelBackend, ValueObject
+from nitro import Entity, Field, Index, SQLModelBackend, ValueObject, command
 """
 
 
@@ -565,6 +565,27 @@ def test_a_sqlmodel_is_migrated_as_an_entity_is(store: Database, define: Define,
     finally:
         nitro.configure(sql_url=None)
         sqlmodel.main.default_registry.dispose()
+
+
+def test_the_keys_of_idempotent_commands_get_their_table(
+    store: Database, define: Define, migrate: Callable[..., str]
+) -> None:
+    define("class Order(Stored):\n    total: int = 0")
+    assert "nitro_command_keys" not in migrate("first")
+    shop = define(
+        """
+class Order(Stored):
+    total: int = 0
+    @command(idempotent=True)
+    def pay(self, amount: int) -> int:
+        self.total += amount
+        return self.total
+"""
+    )
+    assert "nitro_command_keys" in migrate("second")
+    order = shop.Order().save()
+    assert order.pay(5, idempotency_key="a") == order.pay(5, idempotency_key="a") == 5
+    assert rows(store, "SELECT key, result FROM nitro_command_keys") == [("a", "5")]
 
 
 def test_check_says_what_differs_and_what_mends_it(

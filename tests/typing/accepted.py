@@ -254,3 +254,55 @@ with (
 async def story_of_events() -> None:
     assert_type(await congratulate_later(order), str)
     assert_type(await nitro.asend(order_placed, order, by="Ann"), list[tuple[Callable[..., Any], Any]])
+
+
+class Wallet(Entity):
+    money: int = 0
+
+    @nitro.command
+    def pay_in(self, amount: int) -> int:
+        self.money += amount
+        return self.money
+
+    @nitro.command(retry=3, lock=True)
+    async def pay_out(self, amount: int) -> str:
+        return str(amount)
+
+    @nitro.command(idempotent=True)
+    def pay_once(self, amount: int) -> int:
+        return amount
+
+    @nitro.command
+    @classmethod
+    def of_nobody(cls) -> "Wallet":
+        return cls()
+
+    @nitro.query
+    def is_empty(self) -> bool:
+        return not self.money
+
+    @nitro.event(method="POST")
+    def robbed(self) -> None: ...
+
+
+@nitro.handles(Wallet)
+def empty(message: Wallet) -> int:
+    return message.pay_in(-message.money)
+
+
+def story_of_commands(wallet: Wallet) -> None:
+    assert_type(wallet.pay_in(3), int)
+    assert_type(wallet.pay_once(3, idempotency_key="a"), int)
+    assert_type(Wallet.of_nobody(), Wallet)
+    assert_type(wallet.is_empty(), bool)
+    assert_type(empty(wallet), int)
+    wallet.robbed()
+    nitro.bus.execute(wallet)
+    with Wallet.locked("1") as mine:
+        assert_type(mine, Wallet)
+
+
+async def story_of_async_commands(wallet: Wallet) -> None:
+    assert_type(await wallet.pay_out(3), str)
+    async with Wallet.alocked("1") as mine:
+        assert_type(mine, Wallet)

@@ -471,7 +471,7 @@ def _met(unit: Unit, target: Any, arguments: Iterable[Any], keywords: dict[str, 
 
 def _to_save(unit: Unit, target: Any, new: Entity | None) -> list[Entity]:
     """What a command has changed, the entity itself first: others may refer to it."""
-    changed = [entity for entity in unit.changed() if _core.version(entity)]
+    changed = [entity for entity, _ in unit._met.values() if _core.is_changed(entity) and _core.version(entity)]
     if new is not None and (not _core.version(new) or _core.is_changed(new)):
         return [new, *(entity for entity in changed if entity is not new)]
     if len(changed) > 1:

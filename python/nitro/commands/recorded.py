@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self, Union, cast, get_args, get_origin
 
 from pydantic import PlainSerializer, PlainValidator
 
+from .. import changes
 from ..entity import Entity, identity
 
 #: What may have entities in it.
@@ -57,7 +58,9 @@ def by_key(annotation: Any, cls: Any) -> Any:
 def found(value: Any) -> Any:
     """What was recorded, with entities in place of keys."""
     if isinstance(value, _Kept):
-        return value.entity_class.get(value.key)
+        entity = value.entity_class.get(value.key)
+        # The unit of work may have known it before somebody else ran the command.
+        return entity if changes.exist(entity) else Entity.refresh(entity)
     if isinstance(value, dict):
         return {key: found(inside) for key, inside in cast("dict[Any, Any]", value).items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -68,7 +71,8 @@ def found(value: Any) -> Any:
 async def afound(value: Any) -> Any:
     """`found`, for async code."""
     if isinstance(value, _Kept):
-        return await value.entity_class.aget(value.key)
+        entity = await value.entity_class.aget(value.key)
+        return entity if changes.exist(entity) else await Entity.arefresh(entity)
     if isinstance(value, dict):
         return {key: await afound(inside) for key, inside in cast("dict[Any, Any]", value).items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -96,7 +96,7 @@ class Signature:
         """
         validator = self._validator or self.compiled(owner)
         try:
-            return validator.validate_python(ArgsKwargs(arguments, keywords))
+            return validator.validate_python(ArgsKwargs(arguments, keywords or None))
         except ValidationError as error:
             raise self._named(error) from None
 
