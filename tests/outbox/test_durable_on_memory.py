@@ -43,7 +43,7 @@ def test_the_warning_comes_once_for_each_class() -> None:
         pass
 
     on(placed, durable=True)(lambda order: None)
-    with warnings.catch_warnings(record=True, category=DurabilityWarning) as caught:
+    with warnings.catch_warnings(record=True, action="always", category=DurabilityWarning) as caught:
         for entity in (Order(), Order(), Refund()):
             placed.send(entity)
     assert [str(warning.message).split()[2] for warning in caught] == ["Order", "Refund"]
