@@ -269,11 +269,6 @@ class Relay:
 
     Raises:
         ConfigurationError: If one of the numbers makes no sense.
-
-    Example:
-        >>> nitro.create_all(Order)  # doctest: +SKIP
-        >>> Relay().run_once()  # doctest: +SKIP
-        0
     """
 
     def __init__(
