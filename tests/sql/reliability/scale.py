@@ -16,3 +16,5 @@ PAYLOADS = 1000
 #: Of those, each so manieth is asked for where every answer takes a look at all of them.
 PAYLOAD_STEP = 1 if LONG else 5
 OPERATIONS = 10_000
+#: Tasks, each of them with a transaction.
+UNITS = 30_000 if LONG else 2_000

@@ -7,10 +7,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from scale import OPERATIONS
+import sqlalchemy as sa
+from scale import OPERATIONS, UNITS
 from sqlalchemy import QueuePool
 from sqlmodel import SQLModel
 
@@ -20,6 +22,7 @@ from nitro import (
     Entity,
     EntityNotFound,
     Field,
+    NitroError,
     SchemaMismatch,
     SQLModelBackend,
     StaleEntityError,
@@ -367,6 +370,121 @@ def test_tasks_that_are_cancelled_lose_no_connection(database: Database) -> None
     ended = asyncio.run(main())
     assert ended["cancelled"] > OPERATIONS / 20
     assert ended["done"] > OPERATIONS / 4
+
+
+# --- By tasks with transactions of several parts ---
+
+
+async def takes_back(database: Database, unit: str, chance: random.Random) -> None:
+    """Something that fails, and of which nothing may be there afterwards."""
+    with pytest.raises((Broken, UniqueViolation)):
+        async with database.asavepoint():
+            await Seat(name=f"{unit} lost").asave()
+            if chance.random() < 0.5:
+                await Seat(number=0).asave()
+            async with database.asavepoint():
+                await Seat(name=f"{unit} lost").asave()
+            raise Broken
+
+
+async def unit_of_parts(database: Database, unit: str, chance: random.Random) -> None:
+    """Saves four seats, or none."""
+    async with database.atransaction(isolation=chance.choice((None, "read committed"))):
+        await Seat(name=unit).asave()
+        if chance.random() < 0.5:
+            await takes_back(database, unit, chance)
+        async with database.asavepoint():
+            await Seat(name=unit).asave()
+            if chance.random() < 0.3:
+                await takes_back(database, unit, chance)
+        if chance.random() < 0.3:
+            async with database.asession() as session:
+                await (await session.connection()).execute(sa.insert(table_of(Seat)).values(id=f"{unit} s", name=unit))
+                if chance.random() < 0.3:
+                    await session.commit()
+        else:
+            await Seat.asave_all([Seat(name=unit)])
+        await Seat(name=unit).asave()
+
+
+async def is_given_time(database: Database, unit: str, chance: random.Random) -> None:
+    """The same, where it is a part that is cancelled, and the rest of the transaction goes on."""
+    async with database.atransaction():
+        for part in ("a", "b"):
+            try:
+                async with asyncio.timeout(chance.random() * 0.004), database.asavepoint():
+                    await Seat(name=f"{unit}{part}").asave()
+                    await takes_back(database, unit, chance)
+                    for _ in range(3):
+                        await Seat(name=f"{unit}{part}").asave()
+            except TimeoutError:
+                pass
+
+
+async def units_after_one_another(database: Database, seed: int, count: int, ended: Counter[str]) -> None:
+    chance = random.Random(seed)
+    for number in range(count):
+        kind = chance.choice((unit_of_parts, unit_of_parts, is_given_time))
+        task = asyncio.ensure_future(kind(database, f"unit {seed} {number}", chance))
+        if chance.random() < 0.8:
+            for _ in range(chance.randrange(40)):
+                await asyncio.sleep(0)
+            await asyncio.sleep(chance.random() * chance.choice((0, 0.002, 0.02, 0.1)))
+            task.cancel()
+        if chance.random() < 0.1:
+            # Who is cancelled may be so again as it takes back what it did.
+            await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait([task])
+        if task.cancelled():
+            ended["cancelled"] += 1
+        elif task.exception() is None:
+            ended["done"] += 1
+        else:
+            # Where a savepoint was cancelled as it was set, all is given up; and the driver closes what it cannot cancel.
+            with pytest.raises(NitroError, match="keeps nothing of|cannot be reached"):
+                await task
+            ended["given up"] += 1
+
+
+def test_transactions_that_are_cancelled_leave_nothing_open_and_nothing_half_done(database: Database) -> None:
+    async def main() -> Counter[str]:
+        ended: Counter[str] = Counter()
+        async with asyncio.TaskGroup() as group:
+            for seed in range(THREADS):
+                group.create_task(units_after_one_another(database, seed, UNITS // THREADS, ended))
+        await asyncio.get_running_loop().shutdown_default_executor()
+        async with asyncio.timeout(30):
+            while database.gauges.idle != database.gauges.open or database.gauges.apart:
+                await asyncio.sleep(0.001)
+        assert_none_is_lost(database, most=2 * SIZE)
+        # Nobody holds a lock any more.
+        async with database.atransaction(), asyncio.timeout(30):
+            await Seat.where(id="taken").aupdate(name="free")
+        return ended
+
+    ended = asyncio.run(main())
+    assert ended["cancelled"] >= UNITS / 3
+    assert ended["done"] > UNITS / 20
+    assert_nothing_is_going_on(database)
+    units = Counter(seat.name for seat in Seat.where() if seat.name.startswith("unit "))
+    assert not [unit for unit in units if unit.endswith("lost")]
+    assert set(units.values()) == {4}
+
+
+def assert_nothing_is_going_on(database: Database) -> None:
+    """As the server sees it; in a file nobody else could write."""
+    url = database.url.render_as_string(hide_password=False)
+    if database.dialect.name == "sqlite":
+        with closing(sqlite3.connect(database.url.database or "", timeout=0)) as other:
+            # Nobody writes, and nobody reads what was there in the past.
+            assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        return
+    going_on = "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+    assert rows(url, f"{going_on} AND pid <> pg_backend_pid()") == []
+
+
+# --- Loops ---
 
 
 def test_loops_that_are_left_lose_no_connection(database: Database) -> None:

@@ -90,7 +90,7 @@ class Transaction(Generic[C]):
         self.is_open = True
         self.undo: list[Callable[[], None]] = []
         self.savepoints: list[Savepoint] = []
-        self.sessions: list[JoinedSession] = []
+        self.sessions: Sequence[JoinedSession] = ()
         self._names = 0
 
     def undone(self, told: int = 0) -> None:
@@ -305,9 +305,7 @@ class Database(ABC):
     def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:
         """`transaction`, for async code."""
 
-    def _check_isolation(self, isolation: str | None, outer: Transaction[Any] | None) -> None:
-        if isolation is None:
-            return
+    def _check_isolation(self, isolation: str, outer: Transaction[Any] | None) -> None:
         if isolation not in ISOLATION_LEVELS:
             known = ", ".join(map(repr, ISOLATION_LEVELS))
             raise NitroError(f"{self.name} has no isolation level {isolation!r}: the levels are {known}")

@@ -272,7 +272,8 @@ class PostgresDatabase(Database):
     @contextmanager
     def transaction(self, isolation: str | None = None) -> Generator[None]:
         outer = self._transaction(is_async=False)
-        self._check_isolation(isolation, outer)
+        if isolation is not None:
+            self._check_isolation(isolation, outer)
         if outer is not None:
             yield
             return
@@ -293,10 +294,12 @@ class PostgresDatabase(Database):
                 with suppress(psycopg.OperationalError):
                     taken.prepared.command(b"ROLLBACK")
                 raise
+            # The driver may have closed it, as it does where it cannot cancel a statement: then no COMMIT is sent.
+            is_there = not taken.connection.closed
             try:
                 ended = taken.prepared.command(b"COMMIT")
             except _ERRORS as error:
-                self._failed(error, taken, write=True)
+                self._failed(error, taken, write=is_there)
             self._check_kept(ended)
             is_kept = True
         finally:
@@ -457,7 +460,8 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
         outer = self._transaction(is_async=True)
-        self._check_isolation(isolation, outer)
+        if isolation is not None:
+            self._check_isolation(isolation, outer)
         if outer is not None:
             yield
             return
@@ -479,10 +483,12 @@ class PostgresDatabase(Database):
                 with suppress(psycopg.OperationalError):
                     await taken.prepared.acommand(b"ROLLBACK")
                 raise
+            # The driver may have closed it, as it does where it cannot cancel a statement: then no COMMIT is sent.
+            is_there = not taken.connection.closed
             try:
                 ended = await taken.prepared.acommand(b"COMMIT")
             except _ERRORS as error:
-                self._failed(error, taken, write=True)
+                self._failed(error, taken, write=is_there)
             self._check_kept(ended)
             is_kept = True
         finally:

@@ -188,7 +188,7 @@ class JoinedSession(Session):
         super().__init__(bind, expire_on_commit=False, **keywords)
         self._database, self._joined_transaction = database, transaction
         self._part: Part | None = None
-        transaction.sessions.append(self)
+        transaction.sessions = [*transaction.sessions, self]
 
     def check(self) -> None:
         """Whether the session can be used.

@@ -174,7 +174,8 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self, isolation: str | None = None) -> Generator[None]:
         outer = self._held.transaction
-        self._check_isolation(isolation, outer)
+        if isolation is not None:
+            self._check_isolation(isolation, outer)
         if outer is not None:
             yield
             return
@@ -321,7 +322,8 @@ class SqliteDatabase(Database):
     @asynccontextmanager
     async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
         outer = self._held.transaction
-        self._check_isolation(isolation, outer)
+        if isolation is not None:
+            self._check_isolation(isolation, outer)
         if outer is not None:
             yield
             return
