@@ -24,13 +24,13 @@ class Base(SQLEntity, registry=registry()):
     """Classes with a metadata of their own."""
 
 
-class Order(Base, table=True):
-    """An order of knights."""
+class Fellowship(Base, table=True):
+    """Some knights."""
 
     id: int | None = Field(None, primary_key=True)
     name: str
 
-    knights: list["Knight"] = Relationship(back_populates="order")
+    knights: list["Knight"] = Relationship(back_populates="fellowship")
 
 
 class Knight(Base, table=True):
@@ -38,9 +38,9 @@ class Knight(Base, table=True):
     name: str = Field(unique=True)
     age: int = 0
     tags: list[str] = []
-    order_id: int | None = Field(None, foreign_key="order.id")
+    fellowship_id: int | None = Field(None, foreign_key="fellowship.id")
 
-    order: Order | None = Relationship(back_populates="knights")
+    fellowship: Fellowship | None = Relationship(back_populates="knights")
 
 
 class Treasure(Base, table=True, versioned=True):
@@ -70,7 +70,7 @@ def repository(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     urls = {"file": lambda: f"sqlite:///{request.getfixturevalue('tmp_path')}/nitro.db", "memory": lambda: "sqlite://"}
     url = urls[request.param]() if request.param in urls else request.getfixturevalue("fresh_database")
     repository = SQLModelBackend(url)
-    for entity_class in (Order, Knight, Treasure):
+    for entity_class in (Fellowship, Knight, Treasure):
         monkeypatch.setattr(entity_class, "__nitro_backend__", repository)
     Base.metadata.create_all(repository.engine)
     repository.engine.dispose()
@@ -185,14 +185,17 @@ def test_what_is_added_is_written_at_the_end_of_the_transaction_if_not_before(re
 
 def test_relations_are_written_and_loaded(repository):
     with repository.transaction(), repository.session() as session:
-        order = Order(name="Round Table", knights=[Knight(name="Galahad"), Knight(name="Lancelot")])
-        session.add(order)
+        fellowship = Fellowship(name="Round Table", knights=[Knight(name="Galahad"), Knight(name="Lancelot")])
+        session.add(fellowship)
         session.commit()
-        assert sorted(knight.name for knight in session.get(Order, order.id).knights) == ["Galahad", "Lancelot"]
+        assert sorted(knight.name for knight in session.get(Fellowship, fellowship.id).knights) == [
+            "Galahad",
+            "Lancelot",
+        ]
         galahad = Knight.where(name="Galahad").one()
-        assert galahad.order_id == order.id
-        again = session.exec(select(Order).options(selectinload(Order.knights))).one()
-        assert again is order
+        assert galahad.fellowship_id == fellowship.id
+        again = session.exec(select(Fellowship).options(selectinload(Fellowship.knights))).one()
+        assert again is fellowship
 
 
 # --- Ends of the session ---
@@ -426,7 +429,7 @@ def test_entities_of_a_session_can_be_read_after_it(repository):
         session.add_all([galahad, horse])
     assert (galahad.name, galahad.tags, horse.name, horse.id) == ("Galahad", ["pure"], "Gringolet", 1)
     with pytest.raises(NotLoaded, match="belongs to no open session"):
-        _ = Knight.get(galahad.id).order
+        _ = Knight.get(galahad.id).fellowship
 
 
 # --- Together with savepoints ---
@@ -547,9 +550,9 @@ def test_an_async_session_needs_no_driver_of_its_own(repository, monkeypatch):
         async with repository.atransaction(), repository.asession() as session:
             session.add(Knight(name="Galahad"))
             await session.run_sync(lambda sync: sync.flush())
-            found = (await session.exec(select(Knight).options(selectinload(Knight.order)))).one()
+            found = (await session.exec(select(Knight).options(selectinload(Knight.fellowship)))).one()
             await session.refresh(found)
-            assert (found.name, found.order) == ("Galahad", None)
+            assert (found.name, found.fellowship) == ("Galahad", None)
             assert await session.get(Knight, found.id) is found
 
     asyncio.run(story())
