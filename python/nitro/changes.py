@@ -107,6 +107,10 @@ def renew(entity: Entity, fresh: Entity) -> None:
     for slot in ("__dict__", "__pydantic_fields_set__"):
         object.__setattr__(entity, slot, getattr(fresh, slot))
     loaded(entity, _core.version(fresh))
+    # Somebody else may keep a record of the entity too: SQLAlchemy does, of a SQLEntity.
+    follow = type(entity).__nitro_follow__
+    if follow is not None:
+        follow(entity)
 
 
 def restore(entity: Entity, version: int, originals: dict[str, Any]) -> None:

@@ -364,3 +364,39 @@ async def test_an_async_session_of_sqlmodel_is_part_of_it(repository: Repository
             assert await Order.where(customer="Bob").acount() == 1
             raise Broken
     assert await Order.aget_or_none(order.id) is None
+
+
+def test_changes_of_a_query_are_part_of_it(repository: Repository, plain: Plain) -> None:
+    Order.save_all([Order(total=number) for number in range(4)])
+    Note.save_all([Note(text=text) for text in "ab"])
+    with pytest.raises(Broken), UnitOfWork():
+        first = Order.where(total=0).one()
+        assert Order.where(Order.total < 2).update(status="small") == 2
+        assert Order.get(first.id).status == "small"
+        assert Order.where(Order.total > 2).delete() == 1
+        assert Note.where().update(text="c") == 2
+        raise Broken
+    assert Order.where(status="draft").count() == 4
+    with UnitOfWork():
+        assert Order.where(Order.total < 2).update(status="small") == 2
+        assert Note.where(text="a").delete() == 1
+    assert Order.where(status="small").count() == 2
+    assert [note.text for note in Note.all()] == ["b"]
+
+
+@in_a_loop
+async def test_changes_of_an_async_query_are_part_of_it(repository: Repository, plain: Plain) -> None:
+    await Order.asave_all([Order(total=number) for number in range(4)])
+    await Note.asave_all([Note(text=text) for text in "ab"])
+    with pytest.raises(Broken):
+        async with UnitOfWork():
+            assert await Order.where(Order.total < 2).aupdate(status="small") == 2
+            assert await Order.where(Order.total > 2).adelete() == 1
+            raise Broken
+    assert await Order.where(status="draft").acount() == 4
+    async with UnitOfWork():
+        assert await Order.where(Order.total < 2).aupdate(status="small") == 2
+        assert await Note.where(text="a").adelete() == 1
+        assert await Note.where(text="b").aupdate(text="c") == 1
+    assert await Order.where(status="small").acount() == 2
+    assert [note.text for note in await Note.aall()] == ["c"]

@@ -281,7 +281,10 @@ class Joined(Repository):
 
     async def adelete_all(self, query: Query[Any]) -> int:
         if not self._has_transactions:
-            return super().delete_all(query)
+            found = await self.aselect(query)
+            for entity in found:
+                await self.adelete(entity)
+            return len(found)
         self._unit.check_writes()
         await self._unit.ajoin(self._repository)
         count = await self._repository.adelete_all(query)
@@ -290,7 +293,12 @@ class Joined(Repository):
 
     async def aupdate_all(self, query: Query[Any], values: Mapping[str, Any]) -> int:
         if not self._has_transactions:
-            return super().update_all(query, values)
+            found = await self.aselect(query)
+            for entity in found:
+                for name, value in values.items():
+                    setattr(entity, name, value)
+                await self.asave(entity)
+            return len(found)
         self._unit.check_writes()
         await self._unit.ajoin(self._repository)
         count = await self._repository.aupdate_all(query, values)

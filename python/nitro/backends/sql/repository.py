@@ -266,7 +266,6 @@ class SQLModelBackend(Repository):
         if fresh is None or not _core.version(entity):
             raise EntityNotFound(type(entity), key)
         changes.renew(entity, fresh)
-        _followed(entity)
 
     # --- Many ---
 
