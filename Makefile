@@ -29,7 +29,7 @@ RUST := Cargo.toml $(wildcard Cargo.lock build.rs) $(shell find rust -name '*.rs
 TARGET = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 WHEELS := target/wheels
 
-.PHONY: help run test test-public test-all-pythons bench bench-store bench-sql wheel check asan soak format clean
+.PHONY: help run test test-public test-all-pythons bench bench-store bench-sql bench-work wheel check asan soak format clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 @\2/p' Makefile | column -t -s @
@@ -77,6 +77,9 @@ bench-store: $(BUILT) ## Measure the memory store beside its peers, up to a mill
 
 bench-sql: $(BUILT) ## Measure entities in SQLite and PostgreSQL beside raw drivers and other mappers
 	$(VENV_PYTHON) -m benches.sql $(BENCH)
+
+bench-work: $(BUILT) ## Measure events, units of work and commands beside the same without them
+	$(VENV_PYTHON) -m benches.work $(BENCH)
 
 check: $(BUILT) ## Lint, format check, types, layers and the stub of the extension
 	$(BIN)/ruff check
