@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 from wire import Counted, Counts, wire_to
 
-from nitro import Entity, Field, Ref, SQLModelBackend, StaleEntityError, UniqueViolation, create_all
+from nitro import (
+    Entity,
+    Field,
+    Ref,
+    SQLModelBackend,
+    StaleEntityError,
+    UniqueViolation,
+    UnitOfWork,
+    command,
+    create_all,
+    query,
+)
 from nitro.backends.sql.database import forget
 from nitro.testing.servers import PostgresServer
 
@@ -36,6 +47,22 @@ class Shop:
             customer: str = Field(index=True)
             total: float = 0.0
             number: int | None = Field(None, unique=True)
+
+            @command
+            def add(self, price: float) -> None:
+                self.total += price
+
+            @command
+            async def aadd(self, price: float) -> None:
+                self.total += price
+
+            @query
+            def with_tip(self, share: float) -> float:
+                return type(self).get(self.id).total * (1 + share)
+
+            @query
+            async def awith_tip(self, share: float) -> float:
+                return (await type(self).aget(self.id)).total * (1 + share)
 
         class Numbered(Entity, backend=SQLModelBackend(url)):
             __tablename__ = "counted_numbered"
@@ -215,6 +242,50 @@ def save_all_inside(shop: Shop, orders: Any) -> None:
 async def asave_all_inside(shop: Shop, orders: Any) -> None:
     async with shop.database.atransaction():
         await shop.Order.asave_all(orders)
+
+
+def in_a_unit(*acts: Callable[[Any], Any]) -> Callable[[Shop, Any], None]:
+    def act(_: Shop, order: Any) -> None:
+        with UnitOfWork():
+            for one in acts:
+                one(order)
+
+    return act
+
+
+def in_an_async_unit(*acts: Callable[[Any], Awaitable[Any]]) -> Callable[[Shop, Any], Awaitable[None]]:
+    async def act(_: Shop, order: Any) -> None:
+        async with UnitOfWork():
+            for one in acts:
+                await one(order)
+
+    return act
+
+
+def save(order: Any) -> None:
+    order.total += 1
+    order.save()
+
+
+async def asave(order: Any) -> None:
+    order.total += 1
+    await order.asave()
+
+
+def read(order: Any) -> None:
+    assert type(order).get(order.id) == order
+
+
+async def aread(order: Any) -> None:
+    assert await type(order).aget(order.id) == order
+
+
+def read_by_query(order: Any) -> None:
+    assert type(order).where(number=order.number).all() == [order]
+
+
+async def aread_by_query(order: Any) -> None:
+    assert await type(order).where(number=order.number).aall() == [order]
 
 
 CASES = [
@@ -400,6 +471,31 @@ CASES = [
         5,
     ),
     Case("locked", Shop.stored, with_lock, awith_lock, 3, 3),
+    # A unit of work begins a transaction with its first write, and commits it; one that writes nothing has none.
+    Case("empty unit of work", Shop.stored, in_a_unit(), in_an_async_unit(), 0, 0),
+    Case("unit of work with one save", Shop.stored, in_a_unit(save), in_an_async_unit(asave), 3, 3),
+    Case("unit of work with two saves", Shop.stored, in_a_unit(save, save), in_an_async_unit(asave, asave), 4, 4),
+    Case("unit of work with one get", Shop.stored, in_a_unit(read), in_an_async_unit(aread), 1, 1),
+    Case("unit of work, the same get twice", Shop.stored, in_a_unit(read, read), in_an_async_unit(aread, aread), 1, 1),
+    Case("unit of work with a query", Shop.stored, in_a_unit(read_by_query), in_an_async_unit(aread_by_query), 1, 1),
+    Case("command", Shop.stored, lambda _, order: order.add(2.5), lambda _, order: order.aadd(2.5), 3, 3),
+    Case(
+        "command that changes nothing",
+        Shop.stored,
+        lambda _, order: order.add(0.0),
+        lambda _, order: order.aadd(0.0),
+        0,
+        0,
+    ),
+    # The entity that a query is called on is the one of its unit of work.
+    Case(
+        "query of an entity, of itself",
+        Shop.stored,
+        lambda _, order: order.with_tip(0.5),
+        lambda _, order: order.awith_tip(0.5),
+        0,
+        0,
+    ),
 ]
 
 
