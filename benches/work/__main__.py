@@ -4,7 +4,8 @@ import argparse
 
 from .measure import measure_all
 from .report import write_readme, written
-from .rows import KINDS, MEMORY
+from .rows import MEMORY
+from .shop import KINDS
 
 PLACES = {kind.lower(): kind for kind in (MEMORY, *KINDS)}
 

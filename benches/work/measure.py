@@ -15,7 +15,8 @@ from typing import Any
 
 from ..sql.places import PLACES
 from .alone import OPERATIONS
-from .rows import MEMORY, Body, Goal, Row, Shop, commands, empty_units, signals
+from .rows import MEMORY, Body, Goal, Row, commands, empty_units, signals
+from .shop import Shop
 
 ROOT = Path(__file__).parent.parent.parent
 
