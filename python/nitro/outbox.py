@@ -98,7 +98,7 @@ def _record(signal: Signal, sender: Any, keywords: dict[str, Any], handlers: tup
         unit.join(repository)
         outbox.add(event)
     elif outbox.store.in_transaction:
-        unit.wait_for(asyncio.ensure_future(outbox.aadd(event)))
+        unit.defer(outbox.aadd(event))
     else:
         raise UnitOfWorkError(
             f"{event.signal} was sent before anything was written in this `async with UnitOfWork()`, and a plain send "

@@ -334,6 +334,9 @@ class Repository(ABC):
         """What a transaction spans: repositories that have one in common share their transactions."""
         return self
 
+    def stand_apart(self) -> None:  # noqa: B027  (most have no transactions)
+        """The running task, or thread, has no part in a transaction of the one that has started it."""
+
     def taking_back(self, entity: Entity) -> Callable[[], None]:  # noqa: ARG002  (what others do)
         """A function that takes back whatever is written of the entity from now on: see `Capabilities.undo`."""
         raise UnsupportedQuery(f"{type(self).__name__} cannot take back what it has written")

@@ -365,7 +365,8 @@ impl MemoryTable {
         Ok(())
     }
 
-    /// Stores a record as it was at a version before, over whatever is stored under its key now.
+    /// Stores a record as it was at a version before, over whatever is stored under its key now. Its unique values were
+    /// its own then; where others have them still, these are going to be taken back too.
     pub(super) fn restore<'py>(
         &self,
         slf: &Bound<'py, Self>,
@@ -385,27 +386,17 @@ impl MemoryTable {
             self.drop_record(&stored)?;
         }
         let (_, keys) = self.keys_at_once(|_| true, record.as_borrowed(), plan).map_err(fail)?;
-        let done = {
+        {
             let mut inner = self.lock();
-            let row = inner.row_of(record.as_ptr());
-            match inner.clash(&keys, row) {
-                Some(clash) => Err(self.describe(&inner, clash)),
-                None => {
-                    let row = match row {
-                        Some(row) => {
-                            inner.follow(row, &keys, |_| true);
-                            row
-                        }
-                        None => inner.add_unchecked(record.as_ptr(), &keys),
-                    };
-                    inner.rows[row as usize].version = version;
-                    self.give_deadline(&mut inner, row, Some(expires_at));
-                    Ok(())
+            let row = match inner.row_of(record.as_ptr()) {
+                Some(row) => {
+                    inner.follow(row, &keys, |_| true);
+                    row
                 }
-            }
-        };
-        if let Err(clash) = done {
-            return Err(self.violation(py, record.as_borrowed(), plan, clash, &[])?);
+                None => inner.add_unchecked(record.as_ptr(), &keys),
+            };
+            inner.rows[row as usize].version = version;
+            self.give_deadline(&mut inner, row, Some(expires_at));
         }
         entities.set_item(&key, record)?;
         track::become_record(record.as_borrowed(), plan, version, self.live.then(|| slf.clone().into_any())).map_err(fail)

@@ -9,6 +9,9 @@ from nitro import Entity, Field
 
 
 class Order(Entity):
+    # Other tests have tables of these names.
+    __tablename__ = "order_of_units"
+
     customer: str = ""
     total: float = 0.0
     status: str = "draft"
@@ -17,6 +20,8 @@ class Order(Entity):
 
 
 class Product(Entity):
+    __tablename__ = "product_of_units"
+
     name: str = ""
     stock: int = 0
 

@@ -130,15 +130,18 @@ class MemoryRepo(Repository):
         cls = type(entity)
         table, version, before = self._table(cls), _core.version(entity), _core.originals(entity)
         key = _core.original(entity, cls.__nitro_key__)
-        stored = table.stored(key) if version else None
+        stored = table.stored(key)
 
         def take_back() -> None:
             written = _core.original(entity, cls.__nitro_key__)
             originals = {**_core.originals(entity), **before}
-            if stored is None or written != key:
+            now = table.stored(written)
+            # Where others have stored it anew meanwhile, theirs stays.
+            is_ours = (now[1] if now else 0) == _core.version(entity)
+            if is_ours and (stored is None or written != key):
                 table.take_back(written)
             changes.restore(entity, version, originals)
-            if stored is None:
+            if stored is None or not is_ours:
                 return
             record, its_version, expires_at = stored
             if record is entity:

@@ -463,10 +463,18 @@ def _met(unit: Unit, target: Any, arguments: Iterable[Any], keywords: dict[str, 
     Gives the entity that the call is about, if it is a new one.
     """
     for value in (*arguments, *keywords.values()) if keywords else arguments:
-        # An entity of a record that the unit knows as another object is met too.
-        if isinstance(type(value), EntityMeta) and (not _core.version(value) or unit.known(value) is not value):
-            unit.meet(value)
+        if isinstance(type(value), EntityMeta):
+            _meet(unit, value)
+        elif isinstance(value, list | tuple):
+            for entity in _entities_in(cast("Iterable[Any]", value)):
+                _meet(unit, entity)
     return target if isinstance(type(target), EntityMeta) and not _core.version(target) else None
+
+
+def _meet(unit: Unit, entity: Entity) -> None:
+    # An entity of a record that the unit knows as another object is met too.
+    if not _core.version(entity) or unit.known(entity) is not entity:
+        unit.meet(entity)
 
 
 def _to_save(unit: Unit, target: Any, new: Entity | None) -> list[Entity]:

@@ -163,13 +163,11 @@ class Handler:
         except BaseException:
             coroutine.close()
             raise
-        # Not by the loop's factory: an eager one would run it before the unit of work has heard of it.
-        task = asyncio.Task(self._noted(coroutine), loop=loop, name=self.name)
         if unit is not None and unit.is_async:
-            unit.wait_for(task)
-        else:
-            _left_alone.add(task)
-            task.add_done_callback(self._ended)
+            return unit.defer(coroutine, self._noted)
+        task = loop.create_task(self._noted(coroutine), name=self.name)
+        _left_alone.add(task)
+        task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
 from .handles import AsyncEntities, AsyncWork, Entities, Work
 from .joined import Part, entering
-from .unit import Unit, current
+from .unit import Unit, ambient, current
 
 __all__ = [
     "AsyncEntities",
@@ -39,6 +39,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Seconds: about how long the first repetition waits; each further one twice as long.
 _PAUSE = 0.002
+
+#: As the SQL standard calls them.
+ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 
 _CONFLICTS = (StaleEntityError, WriteConflict)
 
@@ -76,6 +79,8 @@ class UnitOfWork:
     def __init__(self, *, retries: int = 0, isolation: str | None = None) -> None:
         if retries < 0:
             raise ValueError(f"retries takes a number from 0 on, got {retries}")
+        if isolation not in (None, *ISOLATION_LEVELS):
+            raise ValueError(f"isolation takes one of {', '.join(ISOLATION_LEVELS)}, got {isolation!r}")
         self._retries, self._isolation = retries, isolation
         self._unit: Unit | Part | None = None
 
@@ -111,7 +116,15 @@ class UnitOfWork:
         await unit.__aexit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
-        """Runs each call of a function in a unit of work, anew where others were quicker; coroutine functions too."""
+        """Runs each call of a function in a unit of work, anew where others were quicker; coroutine functions too.
+
+        It does not run anew when it has stored an entity that was loaded outside of it: that is as old as before.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise UnitOfWorkError(
+                f"{function.__qualname__} is a generator, which would run after its unit of work: "
+                "write `with UnitOfWork()` inside of it"
+            )
         retries, isolation = self._retries, self._isolation
 
         if inspect.iscoroutinefunction(function):
@@ -120,7 +133,7 @@ class UnitOfWork:
             async def arun(*arguments: Any, **keywords: Any) -> Any:
                 for attempt in attempts(retries):
                     with attempt:
-                        async with UnitOfWork(isolation=isolation):
+                        async with entering(is_async=True, isolation=isolation) as attempt.unit:
                             return await function(*arguments, **keywords)
                     await asyncio.sleep(attempt.pause)
                 raise AssertionError("unreachable: the last attempt returns or raises")
@@ -130,7 +143,7 @@ class UnitOfWork:
         @wraps(function)
         def run(*arguments: Any, **keywords: Any) -> Any:
             for attempt in attempts(retries):
-                with attempt, UnitOfWork(isolation=isolation):
+                with attempt, entering(is_async=False, isolation=isolation) as attempt.unit:
                     return function(*arguments, **keywords)
                 time.sleep(attempt.pause)
             raise AssertionError("unreachable: the last attempt returns or raises")
@@ -143,12 +156,14 @@ class Attempt:
 
     Attributes:
         pause: Seconds to wait before the next one.
+        unit: The unit of work of the run; None where nobody has said.
     """
 
-    __slots__ = ("_is_last", "pause")
+    __slots__ = ("_is_last", "pause", "unit")
 
     def __init__(self, number: int, *, is_last: bool) -> None:
         self._is_last = is_last
+        self.unit: Unit | None = None
         # Those who were in each other's way do not meet again at once.
         self.pause = _PAUSE * 2**number * random.random()
 
@@ -156,12 +171,14 @@ class Attempt:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> bool:
-        return isinstance(error, _CONFLICTS) and not self._is_last
+        can_run_anew = self.unit is None or self.unit.can_run_anew
+        return isinstance(error, _CONFLICTS) and not self._is_last and can_run_anew
 
 
 def attempts(retries: int) -> Iterator[Attempt]:
     """The runs of what may be repeated `retries` times; inside of a unit of work just one, as only the whole of it
     could run anew."""
-    count = 0 if current() is not None else retries
+    outer = ambient.get()
+    count = 0 if outer is not None and outer.is_open and outer.is_mine else retries
     for number in range(count + 1):
         yield Attempt(number, is_last=number == count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Entity)
 
 
+#: What an entity was like before it was stored: the signal that tells of it, its key, its version, what takes it back.
+_Before = tuple["LifecycleSignal | None", Any, int, "Callable[[], None] | None"]
+
+
 class Joined(Repository):
     """What stands in for a repository inside of a unit of work."""
 
@@ -33,7 +37,17 @@ class Joined(Repository):
 
     # --- Reading ---
 
+    def _begin_to_read(self) -> None:
+        """Where an isolation level is asked for, what is read is part of the transaction too."""
+        if self._unit.isolation is not None and self._has_transactions:
+            self._unit.join(self._repository)
+
+    async def _abegin_to_read(self) -> None:
+        if self._unit.isolation is not None and self._has_transactions:
+            await self._unit.ajoin(self._repository)
+
     def get(self, entity_class: type[E], key: Any) -> E | None:
+        self._begin_to_read()
         known = self._unit.entities.get((entity_class, key))
         if known is not None:
             return known  # type: ignore[return-value]  (of this class)
@@ -48,27 +62,33 @@ class Joined(Repository):
         return [entity for entity in found if entity is not None]
 
     def get_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        self._begin_to_read()
         return self._all_found(self._repository.get_many(entity_class, keys))
 
     def select(self, query: Query[E]) -> list[E]:
+        self._begin_to_read()
         return self._all_found(self._repository.select(query))
 
     def stream(self, query: Query[E]) -> Iterator[E]:
+        self._begin_to_read()
         # There may be more of them than can be kept.
         known = self._unit.entities
         for entity in self._repository.stream(query):
             yield known.get((type(entity), identity(entity)), entity)  # type: ignore[misc]  (of this class)
 
     def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        self._begin_to_read()
         page = self._repository.page(query, limit, after, total)
         return Page(self._all_found(page.items), page.next_cursor, page.total)
 
     def count(self, query: Query[Any]) -> int:
+        self._begin_to_read()
         return self._repository.count(query)
 
     def aggregate(
         self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
     ) -> Any:
+        self._begin_to_read()
         return self._repository.aggregate(query, function, field, group_by)
 
     def explain(self, query: Query[Any]) -> str:
@@ -84,45 +104,49 @@ class Joined(Repository):
     # --- Writing ---
 
     def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
-        if self._has_transactions:
+        if self._has_transactions and (_core.is_changed(entity) or not _core.version(entity)):
             self._unit.join(self._repository)
-        announced = self._before(entity)
+        before = self._before(entity)
         if self._is_later:
             self._save_later("save", entity, ttl)
         else:
             self._repository.save(entity, ttl=ttl)
-        self._after(entity, announced)
+        self._after(entity, before)
 
     def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         if self._has_transactions:
             self._unit.join(self._repository)
-        announced = self._before(entity)
+        before = self._before(entity)
         if self._is_later:
             self._save_later("upsert", entity, ttl)
         else:
             self._repository.upsert(entity, ttl=ttl)
-        self._after(entity, announced)
+        self._after(entity, before)
 
     def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
-        listed = list(entities)
+        listed = list({id(entity): entity for entity in entities}.values())
         if self._has_transactions:
             self._unit.join(self._repository)
         if self._is_later:
             for entity in listed:
                 self.save(entity, ttl=ttl)
             return
-        announced = [self._before(entity) for entity in listed]
-        self._repository.save_all(listed, ttl=ttl)
-        for entity, said in zip(listed, announced, strict=True):
-            self._after(entity, said)
+        before = [self._before(entity) for entity in listed]
+        try:
+            self._repository.save_all(listed, ttl=ttl)
+        except BaseException:
+            self._after_some(listed, before)
+            raise
+        for entity, it in zip(listed, before, strict=True):
+            self._after(entity, it)
 
     def delete(self, entity: Entity) -> None:
         if self._has_transactions:
             self._unit.join(self._repository)
-        key = self._before_delete(entity)
+        before = self._before_delete(entity)
         if not self._is_later:
             self._repository.delete(entity)
-        self._after_delete(entity, key)
+        self._after_delete(entity, before)
 
     def delete_all(self, query: Query[Any]) -> int:
         if not self._has_transactions:
@@ -159,22 +183,33 @@ class Joined(Repository):
 
     # --- What comes before and after ---
 
-    def _before(self, entity: Entity) -> LifecycleSignal | None:
-        """Remembers what the entity is like; gives the signal that is to be sent when it is stored."""
+    def _before(self, entity: Entity) -> _Before:
+        """Remembers what the entity is like before it is stored."""
         self._unit.check_writes()
         self._unit.write(entity)
-        if self._has_undo:
-            self._unit.undo(self._repository.taking_back(entity))
-        if not _core.version(entity):
-            return events.created
-        return events.updated if _core.is_changed(entity) else None
+        version = _core.version(entity)
+        signal = (events.updated if _core.is_changed(entity) else None) if version else events.created
+        take_back = self._repository.taking_back(entity) if self._has_undo else None
+        return signal, original_identity(entity), version, take_back
 
-    def _after(self, entity: Entity, announced: LifecycleSignal | None) -> None:
-        self._unit.entities[type(entity), identity(entity)] = entity
+    def _after(self, entity: Entity, before: _Before) -> None:
+        announced, key_before, _, take_back = before
+        known, key = self._unit.entities, identity(entity)
+        known[type(entity), key] = entity
+        if key != key_before:
+            known.pop((type(entity), key_before), None)
+        if take_back is not None:
+            self._unit.undo(take_back)
         if announced is not None and (announced.receivers or events.saved.receivers):
             changes = _core.changes(entity) if self._is_later else _core.previous_changes(entity)
             self._unit.announce(announced, entity, changes)
             self._unit.announce(events.saved, entity, changes)
+
+    def _after_some(self, entities: list[Entity], before: list[_Before]) -> None:
+        """Some of many may have been stored, and then one was refused."""
+        for entity, (_, _, version, take_back) in zip(entities, before, strict=True):
+            if take_back is not None and _core.version(entity) != version:
+                self._unit.undo(take_back)
 
     def _save_later(self, verb: str, entity: Entity, ttl: Ttl) -> None:
         self._repository.check_save(type(entity), ttl)
@@ -182,26 +217,27 @@ class Joined(Repository):
             validate_changes(entity)
         self._unit.later(self._repository, verb, entity, {"ttl": ttl})
 
-    def _before_delete(self, entity: Entity) -> Any:
-        self._unit.check_writes()
-        key = original_identity(entity)
-        self._unit.write(entity)
-        if self._has_undo and _core.version(entity):
-            self._unit.undo(self._repository.taking_back(entity))
+    def _before_delete(self, entity: Entity) -> _Before:
+        before = self._before(entity)
         if self._is_later:
-            if not _core.version(entity) and (type(entity), key) not in self._unit.entities:
+            _, key, version, _ = before
+            if not version and (type(entity), key) not in self._unit.entities:
                 raise EntityNotFound(type(entity), key)
             self._unit.later(self._repository, "delete", entity, {})
-        return key
+        return before
 
-    def _after_delete(self, entity: Entity, key: Any) -> None:
+    def _after_delete(self, entity: Entity, before: _Before) -> None:
+        _, key, _, take_back = before
         self._unit.entities.pop((type(entity), key), None)
+        if take_back is not None:
+            self._unit.undo(take_back)
         if events.deleted.receivers:
             self._unit.announce(events.deleted, entity, {})
 
     # --- The same for async code ---
 
     async def aget(self, entity_class: type[E], key: Any) -> E | None:
+        await self._abegin_to_read()
         known = self._unit.entities.get((entity_class, key))
         if known is not None:
             return known  # type: ignore[return-value]  (of this class)
@@ -209,26 +245,32 @@ class Joined(Repository):
         return None if found is None else self._found(found)
 
     async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:
+        await self._abegin_to_read()
         return self._all_found(await self._repository.aget_many(entity_class, keys))
 
     async def aselect(self, query: Query[E]) -> list[E]:
+        await self._abegin_to_read()
         return self._all_found(await self._repository.aselect(query))
 
     async def astream(self, query: Query[E]) -> AsyncIterator[E]:
+        await self._abegin_to_read()
         known = self._unit.entities
         async for entity in self._repository.astream(query):
             yield known.get((type(entity), identity(entity)), entity)  # type: ignore[misc]  (of this class)
 
     async def apage(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
+        await self._abegin_to_read()
         page = await self._repository.apage(query, limit, after, total)
         return Page(self._all_found(page.items), page.next_cursor, page.total)
 
     async def acount(self, query: Query[Any]) -> int:
+        await self._abegin_to_read()
         return await self._repository.acount(query)
 
     async def aaggregate(
         self, query: Query[Any], function: str, field: FieldRef | None, group_by: tuple[FieldRef, ...] = ()
     ) -> Any:
+        await self._abegin_to_read()
         return await self._repository.aaggregate(query, function, field, group_by)
 
     @asynccontextmanager
@@ -239,45 +281,49 @@ class Joined(Repository):
             yield self._unit.newest(entity)
 
     async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
-        if self._has_transactions:
+        if self._has_transactions and (_core.is_changed(entity) or not _core.version(entity)):
             await self._unit.ajoin(self._repository)
-        announced = self._before(entity)
+        before = self._before(entity)
         if self._is_later:
             self._save_later("save", entity, ttl)
         else:
             await self._repository.asave(entity, ttl=ttl)
-        self._after(entity, announced)
+        self._after(entity, before)
 
     async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         if self._has_transactions:
             await self._unit.ajoin(self._repository)
-        announced = self._before(entity)
+        before = self._before(entity)
         if self._is_later:
             self._save_later("upsert", entity, ttl)
         else:
             await self._repository.aupsert(entity, ttl=ttl)
-        self._after(entity, announced)
+        self._after(entity, before)
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
-        listed = list(entities)
+        listed = list({id(entity): entity for entity in entities}.values())
         if self._has_transactions:
             await self._unit.ajoin(self._repository)
         if self._is_later:
             for entity in listed:
                 await self.asave(entity, ttl=ttl)
             return
-        announced = [self._before(entity) for entity in listed]
-        await self._repository.asave_all(listed, ttl=ttl)
-        for entity, said in zip(listed, announced, strict=True):
-            self._after(entity, said)
+        before = [self._before(entity) for entity in listed]
+        try:
+            await self._repository.asave_all(listed, ttl=ttl)
+        except BaseException:
+            self._after_some(listed, before)
+            raise
+        for entity, it in zip(listed, before, strict=True):
+            self._after(entity, it)
 
     async def adelete(self, entity: Entity) -> None:
         if self._has_transactions:
             await self._unit.ajoin(self._repository)
-        key = self._before_delete(entity)
+        before = self._before_delete(entity)
         if not self._is_later:
             await self._repository.adelete(entity)
-        self._after_delete(entity, key)
+        self._after_delete(entity, before)
 
     async def adelete_all(self, query: Query[Any]) -> int:
         if not self._has_transactions:
@@ -359,13 +405,16 @@ def entering(*, is_async: bool, isolation: str | None = None) -> Unit | Part:
     if outer is not None and outer.is_open and outer.is_mine:
         check_isolation(outer, isolation)
         return Part(outer)
-    return Unit(is_async=is_async, isolation=isolation)
+    unit = Unit(is_async=is_async, isolation=isolation)
+    if outer is not None and outer.is_open:
+        unit.stand_apart()
+    return unit
 
 
 #: What Announcing leaves to the repository.
 _READING = (
-    "get", "get_many", "select", "stream", "page", "count", "aggregate", "explain", "refresh", "locked", "delete_all",
-    "update_all", "aget", "aget_many", "aselect", "astream", "apage", "acount", "aaggregate", "arefresh", "alocked",
+    "get", "get_many", "select", "stream", "page", "count", "aggregate", "explain", "refresh", "delete_all",
+    "update_all", "aget", "aget_many", "aselect", "astream", "apage", "acount", "aaggregate", "arefresh",
     "adelete_all", "aupdate_all", "clear",
 )  # fmt: skip
 
@@ -419,6 +468,20 @@ class Announcing(Joined):
                 unit.join(self._repository)
             yield
 
+    @contextmanager
+    def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
+        unit = Unit(is_async=False)
+        unit.reverts = False
+        with unit, Joined(unit, self._repository).locked(entity_class, key) as entity:
+            yield entity
+
+    @asynccontextmanager
+    async def alocked(self, entity_class: type[E], key: Any) -> AsyncGenerator[E]:
+        unit = Unit(is_async=True)
+        unit.reverts = False
+        async with unit, Joined(unit, self._repository).alocked(entity_class, key) as entity:
+            yield entity
+
     async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         unit, joined = self._alone(is_async=True)
         async with unit:
@@ -449,14 +512,14 @@ class Announcing(Joined):
             yield
 
 
-_SIGNALS = (events.created, events.updated, events.deleted, events.saved)
+_SIGNALS = created, updated, deleted, saved = events.created, events.updated, events.deleted, events.saved
 
 
 def stand_in(repository: Repository) -> Repository:
     """What the verbs talk to in place of a repository."""
     unit = ambient.get()
     if unit is None or not unit.is_open:
-        if any(signal.receivers for signal in _SIGNALS):
+        if created.receivers or updated.receivers or deleted.receivers or saved.receivers:
             return Announcing(repository)
         return repository
     unit.check_owner()

@@ -7,13 +7,16 @@ import copy
 import inspect
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
-
-from pydantic import ValidationError
 
 from .. import _core, events
 from ..changes import renew
@@ -67,13 +70,15 @@ class Unit:
 
     __slots__ = (
         "_after",
+        "_deferred",
         "_failed_inside",
+        "_has_strangers",
+        "_is_apart",
         "_known",
         "_later",
         "_met",
         "_scope",
         "_task",
-        "_tasks",
         "_thread",
         "_token",
         "_transaction",
@@ -105,8 +110,8 @@ class Unit:
         #: Writes to backends that cannot take any back, which are done after the commit.
         self._later: list[_Write] = []
         self._after: list[Callable[[], Any]] = []
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._failed_inside = False
+        self._deferred: list[Deferred] = []
+        self._failed_inside = self._has_strangers = self._is_apart = False
         self.query: str | None = None
 
     # --- Whose it is ---
@@ -116,7 +121,7 @@ class Unit:
         """Whether it is that of the running code: of its thread, and its task."""
         if threading.get_ident() != self._thread:
             return False
-        return self._task is None or (task := _running_task()) is self._task or task in self._tasks
+        return self._task is None or _running_task() is self._task
 
     def check_owner(self) -> None:
         """Whether the running code may use it.
@@ -146,6 +151,15 @@ class Unit:
         if self.query is not None:
             raise UnitOfWorkError(f"{self.query} is a query, which writes nothing: make it a command")
 
+    @property
+    def can_run_anew(self) -> bool:
+        """Whether everything that it has stored was loaded inside: what comes from outside stays as old as it is."""
+        return not self._has_strangers
+
+    def stand_apart(self) -> None:
+        """It was begun inside of the unit of another task or thread, and has no part in that one's transaction."""
+        self._is_apart = True
+
     # --- What it knows ---
 
     @property
@@ -167,6 +181,7 @@ class Unit:
         values that it was loaded, or stored, with."""
         if id(entity) not in self._met:
             self._met[id(entity)] = entity, {}
+            self._has_strangers |= _core.version(entity) > 0
 
     def leave(self, entity: Entity) -> None:
         """Forgets an entity: what becomes of it is no concern of the unit's."""
@@ -206,12 +221,20 @@ class Unit:
         """
         self._after.append(function)
 
-    def wait_for(self, task: asyncio.Task[Any]) -> None:
-        """Lets a task of the unit's own use it too: an async unit ends, and commits, only when that has ended.
+    def defer(
+        self, coroutine: Coroutine[Any, Any, Any], run: Callable[[Any], Coroutine[Any, Any, Any]] | None = None
+    ) -> Deferred:
+        """Has an async unit await a coroutine, as a part of it, before it commits; its error is that of the unit.
 
-        Its error is that of the unit.
+        Where the unit, or the savepoint around it, is given up before that, it never runs.
+
+        Args:
+            coroutine: Not begun yet.
+            run: What awaits it; None for nothing around it.
         """
-        self._tasks.add(task)
+        deferred = Deferred(coroutine, run)
+        self._deferred.append(deferred)
+        return deferred
 
     def announce(self, signal: LifecycleSignal, entity: Entity, changes: dict[str, tuple[Any, Any]]) -> None:
         """Sends a signal after the commit; its durable handlers have it in the transaction."""
@@ -250,6 +273,8 @@ class Unit:
     def _begins(self, repository: Repository) -> bool:
         """Whether a transaction is to be begun."""
         if self._transaction is None:
+            if self._is_apart:
+                repository.stand_apart()
             return True
         if self._scope is not repository.transaction_scope:
             raise UnitOfWorkError(
@@ -301,7 +326,8 @@ class Unit:
 
     def later(self, repository: Repository, verb: str, entity: Entity, options: dict[str, Any]) -> None:
         """Has a backend that cannot take anything back write after the commit of the others."""
-        if not any(there is entity and said == verb for _, said, there, _ in self._later):
+        said = [before for _, before, there, _ in self._later if there is entity]
+        if not said or said[-1] != verb:
             self._later.append((repository, verb, entity, options))
 
     # --- The beginning and the end ---
@@ -312,34 +338,44 @@ class Unit:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        self.check_owner()
+        # Whoever ends it, the connection is given back.
+        misuse = None if self.is_mine else _ended_elsewhere()
         try:
-            if error is not None:
-                self.rollback(error)
+            if error is not None or misuse is not None:
+                self.rollback(error or misuse)
             elif not self._is_idle:
                 self.commit(is_over=True)
                 self.warn_of_unsaved()
         finally:
             self._close()
+        if misuse is not None and error is None:
+            raise misuse
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        self.check_owner()
+        misuse = None if self.is_mine else _ended_elsewhere()
         try:
-            if error is not None:
-                await self.arollback(error)
+            if error is not None or misuse is not None:
+                await self.arollback(error or misuse)
             elif not self._is_idle:
                 await self.acommit(is_over=True)
                 self.warn_of_unsaved()
         finally:
             self._close()
+        if misuse is not None and error is None:
+            raise misuse
 
     def _close(self) -> None:
         self.is_open = False
+        # They know the unit, and would keep it and its entities until the collector comes.
+        self.joined.clear()
         _core.release_shortcuts()
-        ambient.reset(self._token)
+        try:  # noqa: SIM105 - that takes longer
+            ambient.reset(self._token)
+        except ValueError:
+            pass  # this is another context, where it was never set
 
     def commit(self, *, is_over: bool = False) -> None:
         """Keeps what was changed, and does what is to be done after that.
@@ -377,9 +413,8 @@ class Unit:
     async def acommit(self, *, is_over: bool = False) -> None:
         """`commit`, of an async unit."""
         try:
-            while self._tasks:
-                await asyncio.gather(*self._tasks)
-                self._tasks = {task for task in self._tasks if not task.done()}
+            while self._deferred:
+                await self._deferred.pop(0)
             self._check_kept()
             for announcement in self._announcements():
                 await announcement.arecord()
@@ -410,22 +445,15 @@ class Unit:
             if transaction is not None:
                 _exit(transaction, error or _GivenUp())
         finally:
-            self._failed_inside = False
             self.take_back()
 
     async def arollback(self, error: BaseException | None = None) -> None:
         """`rollback`, of an async unit."""
         transaction, self._transaction = self._transaction, None
-        tasks, self._tasks = self._tasks, set()
         try:
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
             if transaction is not None:
                 await _aexit(transaction, error or _GivenUp())
         finally:
-            self._failed_inside = False
             self.take_back()
 
     def fail_inside(self) -> None:
@@ -442,7 +470,7 @@ class Unit:
     @property
     def _is_idle(self) -> bool:
         """Whether nothing has happened that could be kept."""
-        return not (self._met or self._after or self._tasks or self._failed_inside or self._transaction)
+        return not (self._met or self._after or self._deferred or self._failed_inside or self._transaction)
 
     def _announcements(self) -> list[_Announcement]:
         return [function for function in self._after if isinstance(function, _Announcement)]
@@ -459,22 +487,38 @@ class Unit:
         return writes, after
 
     def take_back(self, mark: Mark | None = None) -> None:
-        """Lets backends and entities forget what they were told since the beginning, or since a savepoint."""
-        since = mark or Mark(0, 0, 0, {})
-        while len(self._undo) > since.undo:
-            self._undo.pop()()
+        """Lets backends and entities forget what they were told since the beginning, or since a savepoint.
+
+        Everything is tried, whatever fails; the first error is raised at the end.
+        """
+        since = mark or Mark(0, 0, 0, 0, False, {})
+        errors: list[Exception] = []
+        for deferred in self._deferred[since.deferred :]:
+            deferred.close()
+        del self._deferred[since.deferred :]
         del self._later[since.later :]
         del self._after[since.after :]
+        self._failed_inside = since.failed_inside
         if mark is None:
             self._scope = None
-        self._known.clear()
-        for entity, before in list(self._met.values()) if self.reverts else ():
+        met = list(self._met.values()) if self.reverts else []
+        # What was only assigned gives its place in unique indexes free for what was saved.
+        for entity, _ in met:
             if _core.is_changed(entity):
-                _core.revert_changes(entity)
-            for name, value in since.dirty.get(id(entity), before).items():
-                _put_back(entity, name, copy.deepcopy(value))
+                _gather([], partial(_core.revert_changes, entity))
+        while len(self._undo) > since.undo:
+            _gather(errors, self._undo.pop())
+        self._known.clear()
+        for entity, before in met:
+            if _core.is_changed(entity):
+                _gather(errors, partial(_core.revert_changes, entity))
+            dirty = since.dirty.get(id(entity), before)
+            if dirty:
+                _gather(errors, partial(_put_back, entity, dirty))
             if _core.version(entity):
                 self._known[type(entity), identity(entity)] = entity
+        if errors:
+            raise errors[0]
 
     def warn_of_unsaved(self) -> None:
         """Warns of what was changed and not saved, and is no record itself."""
@@ -491,7 +535,9 @@ class Unit:
     def mark(self) -> Mark:
         """Where it is now, for a savepoint."""
         dirty = {key: _dirty(entity) for key, (entity, _) in self._met.items()}
-        return Mark(len(self._undo), len(self._later), len(self._after), dirty)
+        return Mark(
+            len(self._undo), len(self._later), len(self._after), len(self._deferred), self._failed_inside, dirty
+        )
 
     def savepoint(self) -> AbstractContextManager[None]:
         """What is changed inside is taken back where it ends with an exception, and the rest of the unit stays."""
@@ -532,12 +578,49 @@ class Unit:
             raise
 
 
+class Deferred:
+    """A coroutine that a unit of work awaits before it commits, or whoever needs it earlier."""
+
+    __slots__ = ("_around", "_coroutine", "_error", "_result")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], run: Callable[[Any], Coroutine[Any, Any, Any]] | None
+    ) -> None:
+        self._coroutine: Coroutine[Any, Any, Any] | None = coroutine
+        self._around = run
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def close(self) -> None:
+        """It is not wanted any more."""
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is not None:
+            coroutine.close()
+
+    async def _run(self) -> Any:
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is not None:
+            try:
+                self._result = await (coroutine if self._around is None else self._around(coroutine))
+            except BaseException as error:
+                self._error = error
+                raise
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._run().__await__()
+
+
 class Mark(NamedTuple):
     """How far a unit of work has come."""
 
     undo: int
     later: int
     after: int
+    deferred: int
+    failed_inside: bool
     #: The values that are not saved, of each entity that was met.
     dirty: dict[int, dict[str, Any]]
 
@@ -577,12 +660,20 @@ def _dirty(entity: Entity) -> dict[str, Any]:
     return {name: copy.deepcopy(new) for name, (_, new) in _core.changes(entity).items()}
 
 
-def _put_back(entity: Entity, name: str, value: Any) -> None:
-    try:
-        setattr(entity, name, value)
-    except ValidationError:
-        # A container that was edited in place into something that is not valid.
-        object.__setattr__(entity, "__dict__", {**entity.__dict__, name: value})
+def _put_back(entity: Entity, dirty: dict[str, Any]) -> None:
+    """Gives an entity without changes those that it had; validating them again might give something else."""
+    version = _core.version(entity)
+    saved = {name: copy.deepcopy(_core.original(entity, name)) for name in dirty}
+    _core.set_originals(entity, version, copy.deepcopy(dirty))
+    _core.revert_changes(entity)
+    _core.set_originals(entity, version, saved)
+
+
+def _ended_elsewhere() -> UnitOfWorkError:
+    return UnitOfWorkError(
+        "a unit of work has to end in the task, and the thread, that has entered it, and this one was left to another: "
+        "nothing of it is kept; do not leave it to a generator that others finish"
+    )
 
 
 def _exit(transaction: AbstractContextManager[Any], error: BaseException) -> None:

@@ -177,7 +177,9 @@ class Current(Generic[C]):
     def end(self, transaction: Transaction[C], token: Token[Transaction[C] | None], *, is_kept: bool) -> None:
         """It is over."""
         transaction.is_open = False
-        self._variable.reset(token)
+        # Whoever finishes a generator that others have left does so in another context, where it was never set.
+        with suppress(ValueError):
+            self._variable.reset(token)
         if not is_kept:
             transaction.undone()
         for session in transaction.sessions:
@@ -552,6 +554,10 @@ class Database(ABC):
     @abstractmethod
     def undo(self) -> list[Callable[[], None]] | None:
         """What to call, last first, when the transaction that whoever asks is inside of is not kept; None outside."""
+
+    @abstractmethod
+    def stand_apart(self) -> None:
+        """The running task, or thread, has no part in a transaction of the one that has started it."""
 
     @property
     def in_transaction(self) -> bool:

@@ -555,6 +555,10 @@ class PostgresDatabase(Database):
         undo = self._held.undo
         return self._async_held.undo if undo is None else undo
 
+    def stand_apart(self) -> None:
+        self._held.forget()
+        self._async_held.forget()
+
     @property
     def gauges(self) -> Gauges:
         every = [self._pool.gauges, *(pool.gauges for loop, pool in self._loops.values() if not loop.is_closed())]

@@ -544,6 +544,9 @@ class SQLModelBackend(Repository):
     def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:
         return self.database.atransaction(isolation)
 
+    def stand_apart(self) -> None:
+        self.database.stand_apart()
+
     def session(self) -> JoinedSession:
         """A `Session` of SQLModel on the connection of the transaction that is going on: see `Database.session`."""
         return self.database.session()

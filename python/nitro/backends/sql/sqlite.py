@@ -382,6 +382,9 @@ class SqliteDatabase(Database):
     def undo(self) -> list[Callable[[], None]] | None:
         return self._held.undo
 
+    def stand_apart(self) -> None:
+        self._held.forget()
+
     @property
     def gauges(self) -> Gauges:
         return self._pool.gauges
