@@ -136,6 +136,13 @@ def _add_relay(areas: Any) -> None:
     relay.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="how long a handler may take (default: 60)"
     )
+    relay.add_argument(
+        "--lease",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how soon others take over what a relay had that was killed (default: 30)",
+    )
     commands = relay.add_subparsers(title="commands", metavar="COMMAND")
     add(commands, "dead", _dead, "list the events that have failed too often")
     replay = add(commands, "replay", _replay, "let dead letters be tried again")
@@ -248,7 +255,9 @@ def _relay(options: argparse.Namespace) -> int:
     # Each has a transaction, and renews its lease meanwhile.
     configure(sql_pool_size=max(settings().sql_pool_size, 2 * options.workers))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    relays = [Relay(attempts=options.attempts, timeout=options.timeout) for _ in range(options.workers)]
+    relays = [
+        Relay(attempts=options.attempts, timeout=options.timeout, lease=options.lease) for _ in range(options.workers)
+    ]
     if options.once:
         print(f"delivered {sum(asyncio.run(_all_once(relays)))}")
         return 0
