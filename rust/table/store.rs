@@ -399,7 +399,8 @@ impl MemoryTable {
             self.give_deadline(&mut inner, row, Some(expires_at));
         }
         entities.set_item(&key, record)?;
-        track::become_record(record.as_borrowed(), plan, version, self.live.then(|| slf.clone().into_any())).map_err(fail)
+        track::become_record(record.as_borrowed(), plan, version, self.live.then(|| slf.clone().into_any()))
+            .map_err(fail)
     }
 
     /// The key that an entity has now.

@@ -96,8 +96,8 @@ def on(
 
     The function is called with the sender, and with those keywords that it names (all, where it has `**keywords`).
     Handlers run in the order in which they were registered. All of them run; if any raised, an ExceptionGroup follows.
-    An `async def` is awaited by `asend`. On a plain `send` the unit of work around it awaits it before it commits, if that
-    is an async one; else it becomes a task of the running loop; where no loop runs, it runs to its end.
+    An `async def` is awaited by `asend`. On a plain `send` it is awaited by the unit of work around it before that
+    commits, if it is an async one; else it becomes a task of the running loop; where no loop runs, it runs to its end.
 
     A function that is registered several times for a signal runs once for what is sent, if any registration fits.
 
