@@ -9,6 +9,8 @@ PORT ?= 8000
 PYTEST ?=
 # Arguments for the benches: make bench BENCH="--only assign"
 BENCH ?=
+# Arguments for the books: make books BOOKS="--kills 100"
+BOOKS ?=
 # The interpreters of `make test-all-pythons`.
 PYTHONS = $(shell scripts/find-python --all)
 
@@ -29,7 +31,7 @@ RUST := Cargo.toml $(wildcard Cargo.lock build.rs) $(shell find rust -name '*.rs
 TARGET = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 WHEELS := target/wheels
 
-.PHONY: help run test test-public test-all-pythons bench bench-store bench-sql bench-work wheel check asan soak format clean
+.PHONY: help run books test test-public test-all-pythons bench bench-store bench-sql bench-work wheel check asan soak format clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 @\2/p' Makefile | column -t -s @
@@ -61,6 +63,9 @@ run: $(BUILT) ## Serve the example app on 127.0.0.1:8000
 	@echo "  curl -X POST 'http://$(HOST):$(PORT)/orders?customer_name=Alice'"
 	@echo
 	@exec $(BIN)/uvicorn --app-dir examples --host $(HOST) --port $(PORT) day_one:app
+
+books: $(BUILT) ## Kill the example shop again and again, and look whether its books are right
+	$(VENV_PYTHON) examples/books.py $(BOOKS)
 
 test: $(BUILT) ## Run every test, of Rust and of Python
 	cargo test --no-default-features

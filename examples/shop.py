@@ -20,19 +20,7 @@ from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 
 import nitro
-from nitro import (
-    Entity,
-    EntityNotFound,
-    Field,
-    KeyReused,
-    Model,
-    StaleEntityError,
-    UniqueViolation,
-    WriteConflict,
-    command,
-    on,
-    query,
-)
+from nitro import Entity, Field, Model, command, on, query
 
 # --- The domain: it knows nothing of the web --------------------------------------------------------------------
 
@@ -202,9 +190,14 @@ def read_order(id: str) -> Order:
     return Order.get(id)
 
 
-# The domain said no; there is no such thing; the key is another order's; others were quicker too often: try again.
-REFUSALS = {ValueError: 409, UniqueViolation: 409, EntityNotFound: 404, KeyReused: 422}
-REFUSALS |= {StaleEntityError: 503, WriteConflict: 503}
+REFUSALS: dict[type[Exception], int] = {
+    ValueError: 409,  # The domain said no.
+    nitro.UniqueViolation: 409,
+    nitro.EntityNotFound: 404,
+    nitro.KeyReused: 422,
+    nitro.StaleEntityError: 503,  # Others were quicker, too often: try again.
+    nitro.WriteConflict: 503,
+}
 
 
 def refuse(status: int, request: Request, error: Exception) -> JSONResponse:

@@ -4,13 +4,8 @@ All of it three times: kept in memory, in a file of SQLite and in PostgreSQL. Wh
 environment.
 """
 
-import os
-import re
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +15,9 @@ import httpx
 import pytest
 
 from nitro.testing.servers import PostgresServer
+from served import served
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-SECONDS_TO_START = 60.0
 LINE = "    _persistence_backend_class = nitro.MemoryRepo\n"
 
 
@@ -59,7 +54,8 @@ def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def server_address(kept: Callable[[], Kept]) -> Iterator[str]:
     """The address of a running example app."""
-    with running(kept()) as address:
+    where = kept()
+    with served("day_one:app", where.app, where.environment) as address:
         yield address
 
 
@@ -68,42 +64,8 @@ def full_server_address(kept: Callable[[], Kept]) -> Iterator[str]:
     """The address of one that has made 100,000 orders."""
     where = kept()
     where.environment["DAY_ONE_ORDERS"] = "100000"
-    with running(where) as address:
+    with served("day_one:app", where.app, where.environment) as address:
         yield address
-
-
-@contextmanager
-def running(kept: Kept) -> Iterator[str]:
-    """A process of its own, on a port that the operating system chose."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "--app-dir", kept.app, "--port", "0", "day_one:app"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **kept.environment},
-    )
-    try:
-        yield address_announced_by(process)
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def address_announced_by(process: subprocess.Popen[str]) -> str:
-    """Read uvicorn's log up to where it says what it listens on; fail with the log otherwise."""
-    log = ""
-    assert process.stderr is not None
-    # Ends the loop below, by closing the log, if the server neither starts nor gives up.
-    too_late = threading.Timer(SECONDS_TO_START, process.kill)
-    too_late.start()
-    try:
-        for line in process.stderr:
-            log += line
-            if running := re.search(r"running on (http://\S+)", line):
-                return running[1]
-    finally:
-        too_late.cancel()
-    pytest.fail(f"the example app did not start:\n{log}")
 
 
 @pytest.fixture

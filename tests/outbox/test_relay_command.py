@@ -113,6 +113,7 @@ def test_a_wrong_word_is_told(run: Run, tmp_path: Path) -> None:
     nitro = ("-m", "nitro.cli", "relay")
     assert run(*nitro, "replay", code=1) == "nitro: nitro relay replay takes the ids of dead letters, or --all\n"
     assert run(*nitro, "--workers", "0", code=1) == "nitro: --workers 0: at least one is needed\n"
+    assert run(*nitro, "--once", "--lease", "0", code=1) == "nitro: a Relay has lease=0.0: it must be at least 0.1\n"
     (tmp_path / "shop_app.py").write_text(SHOP.replace("durable=True", ""), encoding="utf-8")
     assert run(*nitro, code=1) == (
         "nitro: shop_app has no durable handler, as @on(signal, durable=True) makes one: "
