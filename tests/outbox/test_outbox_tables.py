@@ -20,7 +20,7 @@ def tables_in(url: str) -> set[str]:
 
 def order_class(url: str) -> Any:
     class Order(Entity, backend=SQLModelBackend(url)):
-        pass
+        __tablename__ = "outbox_order"
 
     return Order
 

@@ -31,20 +31,28 @@ NOWHERE = SQLModelBackend("postgresql://nobody@127.0.0.1:1/nowhere")
 
 
 class Note(Entity):
+    __tablename__ = "memory_note"
+
     text: str = ""
 
 
 class Order(Entity, backend=NOWHERE):
+    __tablename__ = "memory_order"
+
     status: str = "draft"
     total: float = 0.0
 
 
 class Numbered(Entity, backend=NOWHERE):
+    __tablename__ = "memory_numbered"
+
     id: int | None = None  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
     text: str = Field("", unique=True)
 
 
 class Line(Entity, backend=NOWHERE):
+    __tablename__ = "memory_line"
+
     order: Ref[Order] = Field(ondelete="CASCADE")
 
 

@@ -332,19 +332,19 @@ class Database(ABC):
                 on, or if what is around it was rolled back meanwhile.
 
         Example:
-            >>> class Seat(nitro.Entity, backend=nitro.SQLModelBackend("sqlite://")):
+            >>> class Stall(nitro.Entity, backend=nitro.SQLModelBackend("sqlite://")):
             ...     number: int = nitro.Field(unique=True)
-            >>> nitro.create_all(Seat)
-            >>> database = Seat._persistence_backend_class.database
+            >>> nitro.create_all(Stall)
+            >>> database = Stall._persistence_backend_class.database
             >>> with database.transaction():
-            ...     first = Seat(number=1).save()
+            ...     first = Stall(number=1).save()
             ...     try:
             ...         with database.savepoint():
-            ...             other = Seat(number=2).save()
-            ...             again = Seat(number=1).save()
+            ...             other = Stall(number=2).save()
+            ...             again = Stall(number=1).save()
             ...     except nitro.UniqueViolation:
             ...         pass
-            >>> [seat.number for seat in Seat.all()], nitro.changes.version(other)
+            >>> [stall.number for stall in Stall.all()], nitro.changes.version(other)
             ([1], 0)
         """
         transaction = self._transaction(is_async=False)
