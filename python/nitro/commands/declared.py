@@ -23,7 +23,7 @@ from ..changes import renew
 from ..entity import Entity, EntityMeta, identity, original_identity
 from ..errors import ConfigurationError, KeyReused, UnitOfWorkError
 from ..repository import CommandKey, Repository, repository_of
-from ..work import Unit, attempts, entering
+from ..work import Unit, asave_last, attempts, entering, save_last
 from .recorded import afound, by_key, found, keys_for
 from .signatures import Parameter, Signature
 
@@ -253,8 +253,12 @@ class Declared:
                 self._check_unchanged(unit, before, is_over=entered is unit)
             else:
                 result = self.function(*arguments, **keywords)
-                for entity in _to_save(unit, target, new):
-                    entity.save()
+                changed = _to_save(unit, target, new)
+                if len(changed) == 1 and entered is unit:
+                    save_last(unit, changed[0])
+                else:
+                    for entity in changed:
+                        entity.save()
         return result
 
     async def _acall(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -277,8 +281,12 @@ class Declared:
                 self._check_unchanged(unit, before, is_over=entered is unit)
             else:
                 result = await self.function(*arguments, **keywords)
-                for entity in _to_save(unit, target, new):
-                    await entity.asave()
+                changed = _to_save(unit, target, new)
+                if len(changed) == 1 and entered is unit:
+                    await asave_last(unit, changed[0])
+                else:
+                    for entity in changed:
+                        await entity.asave()
         return result
 
     # --- Queries ---
@@ -464,22 +472,20 @@ def _met(unit: Unit, target: Any, arguments: Iterable[Any], keywords: dict[str, 
     """
     for value in (*arguments, *keywords.values()) if keywords else arguments:
         if isinstance(type(value), EntityMeta):
-            _meet(unit, value)
+            unit.arrive(value)
         elif isinstance(value, list | tuple):
             for entity in _entities_in(cast("Iterable[Any]", value)):
-                _meet(unit, entity)
+                unit.arrive(entity)
     return target if isinstance(type(target), EntityMeta) and not _core.version(target) else None
-
-
-def _meet(unit: Unit, entity: Entity) -> None:
-    # An entity of a record that the unit knows as another object is met too.
-    if not _core.version(entity) or unit.known(entity) is not entity:
-        unit.meet(entity)
 
 
 def _to_save(unit: Unit, target: Any, new: Entity | None) -> list[Entity]:
     """What a command has changed, the entity itself first: others may refer to it."""
-    changed = [entity for entity, _ in unit._met.values() if _core.is_changed(entity) and _core.version(entity)]
+    changed: list[Entity] = []
+    # No comprehension: on Python 3.11 that is a function of its own.
+    for entity, _ in unit.met.values():
+        if _core.is_changed(entity) and _core.version(entity):
+            changed.append(entity)
     if new is not None and (not _core.version(new) or _core.is_changed(new)):
         return [new, *(entity for entity in changed if entity is not new)]
     if len(changed) > 1:

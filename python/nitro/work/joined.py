@@ -11,7 +11,7 @@ from .._ambient import set_stand_in
 from ..entity import Entity, identity, original_identity, validate_changes
 from ..errors import EntityNotFound, UnitOfWorkError
 from ..queries import Page, Query
-from ..repository import Repository, Ttl
+from ..repository import Repository, Ttl, repository_of
 from .unit import Unit, ambient
 
 if TYPE_CHECKING:
@@ -185,7 +185,6 @@ class Joined(Repository):
 
     def _before(self, entity: Entity) -> _Before:
         """Remembers what the entity is like before it is stored."""
-        self._unit.check_writes()
         self._unit.write(entity)
         version = _core.version(entity)
         signal = (events.updated if _core.is_changed(entity) else None) if version else events.created
@@ -525,8 +524,35 @@ def stand_in(repository: Repository) -> Repository:
     unit.check_owner()
     joined = unit.joined.get(repository)
     if joined is None:
+        if not unit.joined:
+            unit.settle()
         joined = unit.joined[repository] = Joined(unit, repository)
     return joined
+
+
+def save_last(unit: Unit, entity: Entity) -> None:
+    """Saves what a unit has changed, where nothing else was stored and nothing follows but its end: it is kept, or not
+    at all, without a transaction."""
+    if _is_alone(unit, entity):
+        repository_of(type(entity)).save(entity)
+    else:
+        entity.save()
+
+
+async def asave_last(unit: Unit, entity: Entity) -> None:
+    """`save_last`, for async code."""
+    if _is_alone(unit, entity):
+        await repository_of(type(entity)).asave(entity)
+    else:
+        await entity.asave()
+
+
+def _is_alone(unit: Unit, entity: Entity) -> bool:
+    return (
+        unit.is_idle
+        and type(entity).save is Entity.save
+        and not (created.receivers or updated.receivers or deleted.receivers or saved.receivers)
+    )
 
 
 set_stand_in(stand_in)

@@ -63,6 +63,8 @@ class Unit:
         is_async: Whether it was entered by `async with`.
         is_open: Whether it has not ended.
         isolation: The isolation level of its transaction; None for what the database does by itself.
+        entities: {(class, key): entity} of what was loaded and saved inside.
+        met: {id: (entity, what was changed in it and not saved when it was met)}.
         joined: {repository: what stands in for it}.
         reverts: Whether entities get their values back where it fails.
         query: What is only looking now, as "Order.total": nothing may be written meanwhile. None while one may.
@@ -74,44 +76,41 @@ class Unit:
         "_failed_inside",
         "_has_strangers",
         "_is_apart",
-        "_known",
         "_later",
-        "_met",
-        "_scope",
         "_task",
         "_thread",
         "_token",
         "_transaction",
         "_undo",
         "_with",
+        "entities",
         "is_async",
         "is_open",
         "isolation",
         "joined",
+        "met",
         "query",
         "reverts",
     )
 
     def __init__(self, *, is_async: bool, isolation: str | None = None) -> None:
-        self.is_async = is_async
-        self.isolation = isolation
+        self.is_async, self.isolation = is_async, isolation
         self.is_open = self.reverts = True
-        self._thread, self._task = threading.get_ident(), _running_task()
-        #: The entities by class and key, and by identity, with the values that were not saved when they were met.
-        self._known: dict[tuple[type, Any], Entity] = {}
-        self._met: dict[int, tuple[Entity, dict[str, Any]]] = {}
-        #: What stands in for each repository.
+        self._failed_inside = self._has_strangers = self._is_apart = False
+        self._thread = threading.get_ident()
+        loop = asyncio._get_running_loop()
+        self._task = None if loop is None else asyncio.current_task(loop)
+        self.entities: dict[tuple[type, Any], Entity] = {}
+        self.met: dict[int, tuple[Entity, dict[str, Any]]] = {}
         self.joined: dict[Repository, Repository] = {}
-        #: The transaction, what it spans, and the repository that has begun it.
-        self._scope: object = None
-        self._with: Repository | None = None
+        #: The transaction, and the repository that has begun it.
         self._transaction: Any = None
+        self._with: Repository | None = None
         self._undo: list[Callable[[], None]] = []
         #: Writes to backends that cannot take any back, which are done after the commit.
         self._later: list[_Write] = []
         self._after: list[Callable[[], Any]] = []
         self._deferred: list[Deferred] = []
-        self._failed_inside = self._has_strangers = self._is_apart = False
         self.query: str | None = None
 
     # --- Whose it is ---
@@ -119,9 +118,7 @@ class Unit:
     @property
     def is_mine(self) -> bool:
         """Whether it is that of the running code: of its thread, and its task."""
-        if threading.get_ident() != self._thread:
-            return False
-        return self._task is None or _running_task() is self._task
+        return threading.get_ident() == self._thread and (self._task is None or _running_task() is self._task)
 
     def check_owner(self) -> None:
         """Whether the running code may use it.
@@ -129,7 +126,7 @@ class Unit:
         Raises:
             UnitOfWorkError: If it is another task or thread than the one that entered it.
         """
-        if self.is_mine:
+        if threading.get_ident() == self._thread and (self._task is None or _running_task() is self._task):
             return
         if threading.get_ident() != self._thread:
             raise UnitOfWorkError(
@@ -162,39 +159,54 @@ class Unit:
 
     # --- What it knows ---
 
-    @property
-    def entities(self) -> dict[tuple[type, Any], Entity]:
-        """{(class, key): entity} of what was loaded and saved inside."""
-        return self._known
-
     def changed(self) -> list[Entity]:
         """The entities that it has met and that were changed and not saved."""
-        return [entity for entity, _ in self._met.values() if _core.is_changed(entity)]
+        return [entity for entity, _ in self.met.values() if _core.is_changed(entity)]
 
     def meet(self, entity: Entity) -> None:
         """Remembers what the entity is like now, as it was read: a unit that fails puts that back."""
-        if id(entity) not in self._met:
-            self._met[id(entity)] = entity, _dirty(entity)
+        if id(entity) not in self.met:
+            self.met[id(entity)] = entity, _dirty(entity)
 
     def write(self, entity: Entity) -> None:
         """Remembers an entity that is going to be stored: where it was not met before, what the unit puts back are the
-        values that it was loaded, or stored, with."""
-        if id(entity) not in self._met:
-            self._met[id(entity)] = entity, {}
-            self._has_strangers |= _core.version(entity) > 0
+        values that it was loaded, or stored, with.
+
+        Raises:
+            UnitOfWorkError: If it is a query that is running.
+        """
+        if self.query is not None:
+            self.check_writes()
+        if id(entity) not in self.met:
+            self.met[id(entity)] = entity, {}
+            if _core.version(entity):
+                self._has_strangers = True
+
+    def arrive(self, entity: Entity) -> None:
+        """Meets an entity that comes from outside: an argument of a command."""
+        if id(entity) not in self.met:
+            self.met[id(entity)] = entity, _dirty(entity) if _core.is_changed(entity) else {}
+        if self.joined and _core.version(entity):
+            self.known(entity)
+
+    def settle(self) -> None:
+        """Somebody is going to look for entities: those that came from outside are found."""
+        for entity, _ in self.met.values():
+            if _core.version(entity):
+                self.entities.setdefault((type(entity), original_identity(entity)), entity)
 
     def leave(self, entity: Entity) -> None:
         """Forgets an entity: what becomes of it is no concern of the unit's."""
-        self._met.pop(id(entity), None)
+        self.met.pop(id(entity), None)
 
     def known(self, entity: E) -> E:
         """The one object inside of the unit for the record that was loaded as `entity` a moment ago."""
         key = type(entity), identity(entity)
-        known = self._known.get(key)
+        known = self.entities.get(key)
         if known is entity:
             return entity
         if known is None:
-            self._known[key] = entity
+            self.entities[key] = entity
             self.meet(entity)
             return entity
         return known  # type: ignore[return-value]  (of the same class)
@@ -208,9 +220,9 @@ class Unit:
 
     def forget(self, entity_class: type[Entity]) -> None:
         """Whoever loads entities of a class, after many were changed at once, gets them as they are now."""
-        for cls, key in list(self._known):
+        for cls, key in list(self.entities):
             if issubclass(cls, entity_class):
-                del self._known[cls, key]
+                del self.entities[cls, key]
 
     # --- What others have it do ---
 
@@ -253,10 +265,15 @@ class Unit:
                 "inside of `async with UnitOfWork()` entities are stored by the verbs for async code, as `asave`: "
                 "write `with UnitOfWork()` for `save`"
             )
+        if self._transaction is None or repository is not self._with:
+            self._begin(repository)
+
+    def _begin(self, repository: Repository) -> None:
         if self._begins(repository):
-            transaction = repository.transaction(**self._options)
+            level = self.isolation
+            transaction = repository.transaction() if level is None else repository.transaction(isolation=level)
             transaction.__enter__()
-            self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
+            self._with, self._transaction = repository, transaction
 
     async def ajoin(self, repository: Repository) -> None:
         """`join`, in an async unit."""
@@ -265,10 +282,11 @@ class Unit:
                 "inside of `with UnitOfWork()` entities are stored by the verbs without an a, as `save`: "
                 "write `async with UnitOfWork()` for `asave`"
             )
-        if self._begins(repository):
-            transaction = repository.atransaction(**self._options)
+        if (self._transaction is None or repository is not self._with) and self._begins(repository):
+            level = self.isolation
+            transaction = repository.atransaction() if level is None else repository.atransaction(isolation=level)
             await transaction.__aenter__()
-            self._scope, self._with, self._transaction = repository.transaction_scope, repository, transaction
+            self._with, self._transaction = repository, transaction
 
     def _begins(self, repository: Repository) -> bool:
         """Whether a transaction is to be begun."""
@@ -276,16 +294,12 @@ class Unit:
             if self._is_apart:
                 repository.stand_apart()
             return True
-        if self._scope is not repository.transaction_scope:
+        if self._with is not None and self._with.transaction_scope is not repository.transaction_scope:
             raise UnitOfWorkError(
                 "a unit of work is kept together in one database, and this one has changed another already: "
                 "use one UnitOfWork after the other"
             )
         return False
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {} if self.isolation is None else {"isolation": self.isolation}
 
     @property
     def _in_transaction(self) -> Repository | None:
@@ -343,8 +357,10 @@ class Unit:
         try:
             if error is not None or misuse is not None:
                 self.rollback(error or misuse)
-            elif not self._is_idle:
+            elif self.joined or self._transaction is not None or self._has_more:
                 self.commit(is_over=True)
+                self.warn_of_unsaved()
+            elif self.met:
                 self.warn_of_unsaved()
         finally:
             self._close()
@@ -359,8 +375,10 @@ class Unit:
         try:
             if error is not None or misuse is not None:
                 await self.arollback(error or misuse)
-            elif not self._is_idle:
+            elif self.joined or self._transaction is not None or self._has_more:
                 await self.acommit(is_over=True)
+                self.warn_of_unsaved()
+            elif self.met:
                 self.warn_of_unsaved()
         finally:
             self._close()
@@ -386,19 +404,26 @@ class Unit:
         Raises:
             ExceptionGroup: If it is kept, and what came after that has failed.
         """
+        has_more = self._has_more
         try:
-            self._check_kept()
-            for announcement in self._announcements():
-                announcement.record()
-            transaction, self._transaction = self._transaction, None
+            if has_more:
+                self._check_kept()
+                for announcement in self._announcements():
+                    announcement.record()
+            transaction = self._transaction
             if transaction is not None:
+                self._transaction = None
                 transaction.__exit__(None, None, None)
         except BaseException as error:
             self.rollback(error)
             raise
-        writes, after = self._kept(is_over=is_over)
-        if not writes and not after:
-            return
+        self._kept(is_over=is_over)
+        if has_more:
+            self._follow()
+
+    def _follow(self) -> None:
+        """Does what comes after the commit."""
+        writes, after = self._to_follow()
         errors: list[Exception] = []
         token = ambient.set(None)
         try:
@@ -412,21 +437,28 @@ class Unit:
 
     async def acommit(self, *, is_over: bool = False) -> None:
         """`commit`, of an async unit."""
+        has_more = self._has_more
         try:
-            while self._deferred:
-                await self._deferred.pop(0)
-            self._check_kept()
-            for announcement in self._announcements():
-                await announcement.arecord()
-            transaction, self._transaction = self._transaction, None
+            if has_more:
+                while self._deferred:
+                    await self._deferred.pop(0)
+                self._check_kept()
+                for announcement in self._announcements():
+                    await announcement.arecord()
+            transaction = self._transaction
             if transaction is not None:
+                self._transaction = None
                 await transaction.__aexit__(None, None, None)
         except BaseException as error:
             await self.arollback(error)
             raise
-        writes, after = self._kept(is_over=is_over)
-        if not writes and not after:
-            return
+        self._kept(is_over=is_over)
+        if has_more:
+            await self._afollow()
+
+    async def _afollow(self) -> None:
+        """`_follow`, of an async unit."""
+        writes, after = self._to_follow()
         errors: list[Exception] = []
         token = ambient.set(None)
         try:
@@ -468,22 +500,29 @@ class Unit:
             )
 
     @property
-    def _is_idle(self) -> bool:
-        """Whether nothing has happened that could be kept."""
-        return not (self._met or self._after or self._deferred or self._failed_inside or self._transaction)
+    def is_idle(self) -> bool:
+        """Whether no repository was asked for anything, no transaction begun, and nothing is to be done at the end."""
+        return not (self.joined or self._transaction is not None or self._is_apart or self._has_more)
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether there is something to be done besides what it has stored."""
+        return bool(self._after or self._later or self._deferred or self._failed_inside)
 
     def _announcements(self) -> list[_Announcement]:
         return [function for function in self._after if isinstance(function, _Announcement)]
 
-    def _kept(self, *, is_over: bool) -> tuple[list[_Write], list[Callable[[], Any]]]:
-        """The transaction is kept; gives what is to be done after that."""
-        writes, self._later = self._later, []
-        after, self._after = self._after, []
-        self._scope = None
+    def _kept(self, *, is_over: bool) -> None:
+        """The transaction is kept."""
         self._undo.clear()
         if not is_over:
             # From here on, what is not saved again is as it is now.
-            self._met = {id(entity): (entity, _dirty(entity)) for entity, _ in self._met.values()}
+            self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
+
+    def _to_follow(self) -> tuple[list[_Write], list[Callable[[], Any]]]:
+        """What is to be done after the commit; it is the unit's no more."""
+        writes, self._later = self._later, []
+        after, self._after = self._after, []
         return writes, after
 
     def take_back(self, mark: Mark | None = None) -> None:
@@ -499,16 +538,14 @@ class Unit:
         del self._later[since.later :]
         del self._after[since.after :]
         self._failed_inside = since.failed_inside
-        if mark is None:
-            self._scope = None
-        met = list(self._met.values()) if self.reverts else []
+        met = list(self.met.values()) if self.reverts else []
         # What was only assigned gives its place in unique indexes free for what was saved.
         for entity, _ in met:
             if _core.is_changed(entity):
                 _gather([], partial(_core.revert_changes, entity))
         while len(self._undo) > since.undo:
             _gather(errors, self._undo.pop())
-        self._known.clear()
+        self.entities.clear()
         for entity, before in met:
             if _core.is_changed(entity):
                 _gather(errors, partial(_core.revert_changes, entity))
@@ -516,14 +553,14 @@ class Unit:
             if dirty:
                 _gather(errors, partial(_put_back, entity, dirty))
             if _core.version(entity):
-                self._known[type(entity), identity(entity)] = entity
+                self.entities[type(entity), identity(entity)] = entity
         if errors:
             raise errors[0]
 
     def warn_of_unsaved(self) -> None:
         """Warns of what was changed and not saved, and is no record itself."""
-        for entity in self.changed():
-            if _core.version(entity) and not repository_of(type(entity)).capabilities.live:
+        for entity, _ in self.met.values():
+            if _core.is_changed(entity) and _core.version(entity) and not repository_of(type(entity)).capabilities.live:
                 fields = ", ".join(_core.changes(entity))
                 warnings.warn(
                     f"{type(entity).__name__} {original_identity(entity)!r} was changed in a unit of work and not "
@@ -534,7 +571,7 @@ class Unit:
 
     def mark(self) -> Mark:
         """Where it is now, for a savepoint."""
-        dirty = {key: _dirty(entity) for key, (entity, _) in self._met.items()}
+        dirty = {key: _dirty(entity) for key, (entity, _) in self.met.items()}
         return Mark(
             len(self._undo), len(self._later), len(self._after), len(self._deferred), self._failed_inside, dirty
         )
