@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyString, PyType};
 
 use crate::image::{error_of, freeze, missing, restore, thaw, unchanged};
 use crate::layout::{self, Values};
@@ -292,6 +292,31 @@ pub fn is_changed(entity: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(false)
     })?;
     Ok(any)
+}
+
+/// {field: value} of the changed fields whose value may have become invalid since nothing was assigned: it was edited
+/// in place. None where there are none, which is so of texts and numbers. An attribute that is gone is there as None.
+#[pyfunction]
+pub fn edited<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let tracked = Tracked::new(entity)?;
+    let mut edited = None;
+    tracked.each_change(|index, _, now| {
+        if !now.as_ref().is_some_and(cannot_be_edited) {
+            edited
+                .get_or_insert_with(|| PyDict::new(entity.py()))
+                .set_item(&tracked.plan.get().fields[index].name, now)?;
+        }
+        Ok(true)
+    })?;
+    Ok(edited)
+}
+
+fn cannot_be_edited(value: &Object<'_>) -> bool {
+    value.is_none()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyInt>()
+        || value.is_instance_of::<PyFloat>()
+        || value.is_instance_of::<PyBytes>()
 }
 
 /// The value that a field had when the entity was made, loaded or last saved.

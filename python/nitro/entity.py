@@ -727,14 +727,15 @@ def validate_changes(entity: Entity) -> None:
     Raises:
         pydantic.ValidationError: If a value is not valid any more, or an attribute is gone; nothing is changed.
     """
+    edited = _core.edited(entity)
+    if edited is None:
+        return
     cls, held = type(entity), entity.__dict__
-    for name, (_, value) in _core.changes(entity).items():
+    for name, value in edited.items():
         if name not in held:
             raise ValidationError.from_exception_data(
                 cls.__name__, [{"type": "missing", "loc": (name,), "input": dict(held)}]
             )
-        if isinstance(value, _IMMUTABLE):
-            continue
         if cls.model_config.get("frozen") or cls.__pydantic_fields__[name].frozen:
             fields = {field: held[field] for field in cls.__pydantic_fields__ if field in held}
             valid = cls.__pydantic_validator__.validate_python(fields, by_name=True).__dict__[name]
@@ -743,6 +744,3 @@ def validate_changes(entity: Entity) -> None:
         if valid != value:
             held = {**held, name: valid}
             object.__setattr__(entity, "__dict__", held)
-
-
-_IMMUTABLE = (str, int, float, bool, bytes, type(None))

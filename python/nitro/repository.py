@@ -626,6 +626,8 @@ def _running() -> object:
 _shared: dict[type, Repository] = {}
 _shared_lock = threading.Lock()
 _substitute: Callable[[type[Entity]], Repository] | None = None
+#: The classes of the backends that entities name. To ask isinstance each time takes longer than all the rest.
+_looked_at: set[type] = set()
 
 
 def substitute(
@@ -657,7 +659,7 @@ def repository_of(entity_class: type[Entity]) -> Repository:
         return _substitute(entity_class)
     backend = entity_class.__nitro_backend__
     if not isinstance(backend, type):
-        return _checked(entity_class, backend)
+        return backend if type(backend) in _looked_at else _checked(entity_class, backend)
     repository = _shared.get(backend)
     if repository is None:
         with _shared_lock:
@@ -673,4 +675,5 @@ def _checked(entity_class: type, backend: object) -> Repository:
             f"{entity_class.__name__} names {backend!r} as its backend, which is no Repository: "
             "name a backend class such as MemoryRepo, or an instance of one"
         )
+    _looked_at.add(type(backend))
     return backend

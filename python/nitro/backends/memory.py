@@ -98,8 +98,7 @@ class MemoryRepo(Repository):
         return self._read(query._class).explain(query)
 
     def save(self, entity: Entity, *, ttl: Ttl = ...) -> None:
-        if _core.is_changed(entity):
-            validate_changes(entity)
+        validate_changes(entity)
         cls = type(entity)
         kept = cls.__nitro_ttl__ if ttl is ... else ttl
         self._table(cls).save(entity, entity.__deepcopy__() if self._isolated else entity, kept)
@@ -112,8 +111,7 @@ class MemoryRepo(Repository):
         for cls, members in by_class.items():
             new = list({id(entity): entity for entity in members if not _core.version(entity)}.values())
             for entity in new:
-                if _core.is_changed(entity):
-                    validate_changes(entity)
+                validate_changes(entity)
             kept = cls.__nitro_ttl__ if ttl is ... else ttl
             self._table(cls).add_all(new, [entity.__deepcopy__() for entity in new] if self._isolated else new, kept)
             if len(new) < len(members):

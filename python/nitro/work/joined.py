@@ -212,8 +212,7 @@ class Joined(Repository):
 
     def _save_later(self, verb: str, entity: Entity, ttl: Ttl) -> None:
         self._repository.check_save(type(entity), ttl)
-        if _core.is_changed(entity):
-            validate_changes(entity)
+        validate_changes(entity)
         self._unit.later(self._repository, verb, entity, {"ttl": ttl})
 
     def _before_delete(self, entity: Entity) -> _Before:

@@ -180,8 +180,7 @@ class SQLModelBackend(Repository):
     def upsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         mapping = self._mapping(type(entity))
         self.check_save(mapping.entity_class, ttl)
-        if _core.is_changed(entity):
-            validate_changes(entity)
+        validate_changes(entity)
         try:
             rows = mapping.database.fetch_all(mapping.upsert_sql, mapping.row_of(entity), write=True)
         except _REFUSALS as error:
@@ -192,8 +191,7 @@ class SQLModelBackend(Repository):
     async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         mapping = self._mapping(type(entity))
         self.check_save(mapping.entity_class, ttl)
-        if _core.is_changed(entity):
-            validate_changes(entity)
+        validate_changes(entity)
         try:
             rows = await mapping.database.afetch_all(mapping.upsert_sql, mapping.row_of(entity), write=True)
         except _REFUSALS as error:
@@ -208,8 +206,7 @@ class SQLModelBackend(Repository):
             self.check_save(mapping.entity_class, ttl)
         version = _core.version(entity)
         if not version:
-            if _core.is_changed(entity):
-                validate_changes(entity)
+            validate_changes(entity)
             sql, row, numbered = mapping.insert(entity)
             return sql, row, FIRST, None, numbered
         if not _core.is_changed(entity):
@@ -356,8 +353,7 @@ class SQLModelBackend(Repository):
                 continue
             if not batch and (ttl is not ... or mapping.entity_class.__nitro_ttl__ is not None):
                 self.check_save(mapping.entity_class, ttl)
-            if _core.is_changed(entity):
-                validate_changes(entity)
+            validate_changes(entity)
             batch.append(entity)
         if mapping is not None and batch:
             yield mapping, batch
