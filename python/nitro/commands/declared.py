@@ -23,12 +23,15 @@ from ..changes import renew
 from ..entity import Entity, EntityMeta, identity, original_identity
 from ..errors import ConfigurationError, KeyReused, UnitOfWorkError
 from ..repository import CommandKey, Repository, repository_of
-from ..work import Unit, asave_last, attempts, entering, save_last
+from ..work import Unit, attempts, entering, is_alone
 from .recorded import afound, by_key, found, keys_for
 from .signatures import Parameter, Signature
 
 Kind = Literal["command", "query"]
 Binds = Literal["instance", "class", "none"]
+
+#: What entities are looked for in. To write `list | tuple` where it is used makes it anew each time.
+_SEQUENCES = (list, tuple)
 
 #: The argument that callers of idempotent commands give.
 KEY = "idempotency_key"
@@ -236,7 +239,7 @@ class Declared:
     def _call(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         key = keywords.pop(KEY, None) if self.idempotent else None
         if self._takes or arguments or keywords:
-            arguments, keywords = self.signature.validated(arguments, keywords, _class_of(target))
+            arguments, keywords = self.signature.validated(arguments, keywords, target)
         if self.binds != "none":
             arguments = (target, *arguments)
         if key is not None or self._is_guarded:
@@ -254,8 +257,10 @@ class Declared:
             else:
                 result = self.function(*arguments, **keywords)
                 changed = _to_save(unit, target, new)
-                if len(changed) == 1 and entered is unit:
-                    save_last(unit, changed[0])
+                if len(changed) == 1 and entered is unit and is_alone(unit, changed[0]):
+                    repository_of(type(changed[0])).save(changed[0])
+                    # Nothing is left that could fail, and have it taken back.
+                    unit.met.clear()
                 else:
                     for entity in changed:
                         entity.save()
@@ -264,7 +269,7 @@ class Declared:
     async def _acall(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         key = keywords.pop(KEY, None) if self.idempotent else None
         if self._takes or arguments or keywords:
-            arguments, keywords = self.signature.validated(arguments, keywords, _class_of(target))
+            arguments, keywords = self.signature.validated(arguments, keywords, target)
         if self.binds != "none":
             arguments = (target, *arguments)
         if key is not None or self._is_guarded:
@@ -282,8 +287,9 @@ class Declared:
             else:
                 result = await self.function(*arguments, **keywords)
                 changed = _to_save(unit, target, new)
-                if len(changed) == 1 and entered is unit:
-                    await asave_last(unit, changed[0])
+                if len(changed) == 1 and entered is unit and is_alone(unit, changed[0]):
+                    await repository_of(type(changed[0])).asave(changed[0])
+                    unit.met.clear()
                 else:
                     for entity in changed:
                         await entity.asave()
@@ -470,13 +476,16 @@ def _met(unit: Unit, target: Any, arguments: Iterable[Any], keywords: dict[str, 
 
     Gives the entity that the call is about, if it is a new one.
     """
+    new: Entity | None = None
     for value in (*arguments, *keywords.values()) if keywords else arguments:
         if isinstance(type(value), EntityMeta):
             unit.arrive(value)
-        elif isinstance(value, list | tuple):
+            if value is target and not _core.version(value):
+                new = value
+        elif isinstance(value, _SEQUENCES):
             for entity in _entities_in(cast("Iterable[Any]", value)):
                 unit.arrive(entity)
-    return target if isinstance(type(target), EntityMeta) and not _core.version(target) else None
+    return new
 
 
 def _to_save(unit: Unit, target: Any, new: Entity | None) -> list[Entity]:
@@ -497,7 +506,7 @@ def _entities_in(values: Iterable[Any]) -> Iterator[Entity]:
     for value in values:
         if _is_entity(value):
             yield value
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, _SEQUENCES):
             yield from _entities_in(cast("Iterable[Any]", value))
 
 

@@ -81,20 +81,22 @@ class Signature:
                 self._validator = None
 
     def validated(
-        self, arguments: tuple[Any, ...], keywords: dict[str, Any], owner: type | None = None
+        self, arguments: tuple[Any, ...], keywords: dict[str, Any], owner: Any = None
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a call, converted to what the annotations say.
 
         Args:
             arguments: Those that are given by their places.
             keywords: Those that are given by their names.
-            owner: The class that the function is a method of.
+            owner: The class that the function is a method of, or an instance of it; None for a function.
 
         Raises:
             pydantic.ValidationError: If they are not valid; each `loc` begins with the name of the argument.
             ConfigurationError: If an annotation names what is not there.
         """
-        validator = self._validator or self.compiled(owner)
+        validator = self._validator
+        if validator is None:
+            validator = self.compiled(owner if owner is None or isinstance(owner, type) else type(owner))
         try:
             return validator.validate_python(ArgsKwargs(arguments, keywords or None))
         except ValidationError as error:

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
 from .handles import AsyncEntities, AsyncWork, Entities, Work
-from .joined import Part, asave_last, entering, save_last
+from .joined import Part, entering, is_alone
 from .unit import Unit, ambient, current
 
 __all__ = [
@@ -30,11 +30,10 @@ __all__ = [
     "Unit",
     "UnitOfWork",
     "Work",
-    "asave_last",
     "attempts",
     "current",
     "entering",
-    "save_last",
+    "is_alone",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])

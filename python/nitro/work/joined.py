@@ -11,7 +11,7 @@ from .._ambient import set_stand_in
 from ..entity import Entity, identity, original_identity, validate_changes
 from ..errors import EntityNotFound, UnitOfWorkError
 from ..queries import Page, Query
-from ..repository import Repository, Ttl, repository_of
+from ..repository import Repository, Ttl
 from .unit import Unit, ambient
 
 if TYPE_CHECKING:
@@ -529,26 +529,12 @@ def stand_in(repository: Repository) -> Repository:
     return joined
 
 
-def save_last(unit: Unit, entity: Entity) -> None:
-    """Saves what a unit has changed, where nothing else was stored and nothing follows but its end: it is kept, or not
-    at all, without a transaction."""
-    if _is_alone(unit, entity):
-        repository_of(type(entity)).save(entity)
-    else:
-        entity.save()
-
-
-async def asave_last(unit: Unit, entity: Entity) -> None:
-    """`save_last`, for async code."""
-    if _is_alone(unit, entity):
-        await repository_of(type(entity)).asave(entity)
-    else:
-        await entity.asave()
-
-
-def _is_alone(unit: Unit, entity: Entity) -> bool:
+def is_alone(unit: Unit, entity: Entity) -> bool:
+    """Whether to save an entity is all that a unit, which ends then, stores: its repository keeps it, or not at all,
+    without a transaction."""
     return (
         unit.is_idle
+        and not unit.is_apart
         and type(entity).save is Entity.save
         and not (created.receivers or updated.receivers or deleted.receivers or saved.receivers)
     )

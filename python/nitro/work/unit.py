@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-import threading
 import warnings
+from asyncio import _get_running_loop
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -16,6 +16,7 @@ from contextlib import (
 )
 from contextvars import ContextVar
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from .. import _core, events
@@ -48,7 +49,7 @@ def current() -> Unit | None:
 
 def _running_task() -> asyncio.Task[Any] | None:
     # Most units are of code that runs in no loop, and an error that says so takes longer than the whole unit.
-    loop = asyncio._get_running_loop()
+    loop = _get_running_loop()
     return None if loop is None else asyncio.current_task(loop)
 
 
@@ -61,6 +62,7 @@ class Unit:
 
     Attributes:
         is_async: Whether it was entered by `async with`.
+        is_apart: Whether it was begun inside of the unit of another task or thread.
         is_open: Whether it has not ended.
         isolation: The isolation level of its transaction; None for what the database does by itself.
         entities: {(class, key): entity} of what was loaded and saved inside.
@@ -75,7 +77,6 @@ class Unit:
         "_deferred",
         "_failed_inside",
         "_has_strangers",
-        "_is_apart",
         "_later",
         "_task",
         "_thread",
@@ -84,6 +85,7 @@ class Unit:
         "_undo",
         "_with",
         "entities",
+        "is_apart",
         "is_async",
         "is_open",
         "isolation",
@@ -96,9 +98,9 @@ class Unit:
     def __init__(self, *, is_async: bool, isolation: str | None = None) -> None:
         self.is_async, self.isolation = is_async, isolation
         self.is_open = self.reverts = True
-        self._failed_inside = self._has_strangers = self._is_apart = False
-        self._thread = threading.get_ident()
-        loop = asyncio._get_running_loop()
+        self.is_apart = self._failed_inside = self._has_strangers = False
+        self.query: str | None = None
+        self._thread, loop = get_ident(), _get_running_loop()
         self._task = None if loop is None else asyncio.current_task(loop)
         self.entities: dict[tuple[type, Any], Entity] = {}
         self.met: dict[int, tuple[Entity, dict[str, Any]]] = {}
@@ -111,14 +113,13 @@ class Unit:
         self._later: list[_Write] = []
         self._after: list[Callable[[], Any]] = []
         self._deferred: list[Deferred] = []
-        self.query: str | None = None
 
     # --- Whose it is ---
 
     @property
     def is_mine(self) -> bool:
         """Whether it is that of the running code: of its thread, and its task."""
-        return threading.get_ident() == self._thread and (self._task is None or _running_task() is self._task)
+        return get_ident() == self._thread and (self._task is None or _running_task() is self._task)
 
     def check_owner(self) -> None:
         """Whether the running code may use it.
@@ -126,9 +127,9 @@ class Unit:
         Raises:
             UnitOfWorkError: If it is another task or thread than the one that entered it.
         """
-        if threading.get_ident() == self._thread and (self._task is None or _running_task() is self._task):
+        if get_ident() == self._thread and (self._task is None or _running_task() is self._task):
             return
-        if threading.get_ident() != self._thread:
+        if get_ident() != self._thread:
             raise UnitOfWorkError(
                 "a unit of work belongs to the thread that entered it, and this is another one: "
                 "open a UnitOfWork in each thread, which is kept by itself"
@@ -155,7 +156,7 @@ class Unit:
 
     def stand_apart(self) -> None:
         """It was begun inside of the unit of another task or thread, and has no part in that one's transaction."""
-        self._is_apart = True
+        self.is_apart = True
 
     # --- What it knows ---
 
@@ -184,8 +185,9 @@ class Unit:
 
     def arrive(self, entity: Entity) -> None:
         """Meets an entity that comes from outside: an argument of a command."""
-        if id(entity) not in self.met:
-            self.met[id(entity)] = entity, _dirty(entity) if _core.is_changed(entity) else {}
+        number = id(entity)
+        if number not in self.met:
+            self.met[number] = entity, _dirty(entity) if _core.is_changed(entity) else {}
         if self.joined and _core.version(entity):
             self.known(entity)
 
@@ -291,7 +293,7 @@ class Unit:
     def _begins(self, repository: Repository) -> bool:
         """Whether a transaction is to be begun."""
         if self._transaction is None:
-            if self._is_apart:
+            if self.is_apart:
                 repository.stand_apart()
             return True
         if self._with is not None and self._with.transaction_scope is not repository.transaction_scope:
@@ -357,7 +359,7 @@ class Unit:
         try:
             if error is not None or misuse is not None:
                 self.rollback(error or misuse)
-            elif self.joined or self._transaction is not None or self._has_more:
+            elif self.joined or not self.is_idle:
                 self.commit(is_over=True)
                 self.warn_of_unsaved()
             elif self.met:
@@ -375,7 +377,7 @@ class Unit:
         try:
             if error is not None or misuse is not None:
                 await self.arollback(error or misuse)
-            elif self.joined or self._transaction is not None or self._has_more:
+            elif self.joined or not self.is_idle:
                 await self.acommit(is_over=True)
                 self.warn_of_unsaved()
             elif self.met:
@@ -502,7 +504,7 @@ class Unit:
     @property
     def is_idle(self) -> bool:
         """Whether no repository was asked for anything, no transaction begun, and nothing is to be done at the end."""
-        return not (self.joined or self._transaction is not None or self._is_apart or self._has_more)
+        return not (self.joined or self._transaction or self._after or self._deferred or self._failed_inside)
 
     @property
     def _has_more(self) -> bool:
