@@ -95,8 +95,8 @@ mod core_module {
     use crate::table::{MemoryTable, forget_tables, get, register_find, remember_table};
     #[pymodule_export]
     use crate::track::{
-        accept_changes, changes, copy_tracking, edited, is_changed, original, originals, previous_changes,
-        revert_changes, set_originals, settle_entity, version,
+        accept_changes, changes, copy_tracking, edited, identity, is_changed, original, original_identity, originals,
+        previous_changes, revert_changes, set_originals, settle_entity, version,
     };
     #[pymodule_export]
     use crate::types::{finish_metaclass, install_plan};

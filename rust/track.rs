@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyString, PyTuple, PyType};
 
 use crate::image::{error_of, freeze, missing, restore, thaw, unchanged};
 use crate::layout::{self, Values};
@@ -332,6 +333,31 @@ pub fn original<'py>(entity: &Bound<'py, PyAny>, field: &str) -> PyResult<Object
     match image {
         Some(image) => tracked.old(&image),
         None => Ok(tracked.current(index)?.unwrap_or_else(|| entity.py().None().into_bound(entity.py()))),
+    }
+}
+
+/// The value of the primary key of an entity; a tuple where several fields are the key.
+#[pyfunction]
+pub fn identity<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Object<'py>> {
+    key_by(entity, |name| entity.getattr(name))
+}
+
+/// The key that an entity is stored under, whatever was assigned since.
+#[pyfunction]
+pub fn original_identity<'py>(entity: &Bound<'py, PyAny>) -> PyResult<Object<'py>> {
+    key_by(entity, |name| original(entity, name.to_str()?))
+}
+
+fn key_by<'py>(
+    entity: &Bound<'py, PyAny>,
+    value: impl Fn(&Bound<'py, PyString>) -> PyResult<Object<'py>>,
+) -> PyResult<Object<'py>> {
+    let py = entity.py();
+    let names = entity.get_type().getattr(intern!(py, "__nitro_keys__"))?.cast_into::<PyTuple>()?;
+    let names = names.iter().map(|name| Ok(name.cast_into::<PyString>()?)).collect::<PyResult<Vec<_>>>()?;
+    match names.as_slice() {
+        [name] => value(name),
+        _ => Ok(PyTuple::new(py, names.iter().map(value).collect::<PyResult<Vec<_>>>()?)?.into_any()),
     }
 }
 

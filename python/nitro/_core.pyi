@@ -25,17 +25,20 @@ __all__ = [
     "conditions_of",
     "copy_tracking",
     "decode_fast",
+    "edited",
     "encode_fast",
     "finish_metaclass",
     "forget_tables",
     "forked",
     "get",
     "hold_shortcuts",
+    "identity",
     "install_plan",
     "is_changed",
     "is_collecting",
     "new_id",
     "original",
+    "original_identity",
     "originals",
     "previous_changes",
     "register_entity",
@@ -152,7 +155,9 @@ def decode_fast(class_: type, data: bytes | bytearray | str, many: bool) -> Any:
 def changes(entity: object) -> dict[str, tuple[Any, Any]]: ...
 def is_changed(entity: object) -> bool: ...
 def edited(entity: object) -> dict[str, Any] | None: ...
+def identity(entity: object) -> Any: ...
 def original(entity: object, field: str) -> Any: ...
+def original_identity(entity: object) -> Any: ...
 def originals(entity: object) -> dict[str, Any]: ...
 def previous_changes(entity: object) -> dict[str, tuple[Any, Any]]: ...
 def revert_changes(entity: object) -> None: ...

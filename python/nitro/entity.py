@@ -631,18 +631,12 @@ def identity(entity: Entity) -> Any:
         >>> nitro.identity(order) == order.id
         True
     """
-    keys = type(entity).__nitro_keys__
-    if len(keys) == 1:
-        return getattr(entity, keys[0])
-    return tuple(getattr(entity, key) for key in keys)
+    return _core.identity(entity)
 
 
 def original_identity(entity: Entity) -> Any:
     """The key that an entity is stored under, whatever was assigned since."""
-    keys = type(entity).__nitro_keys__
-    if len(keys) == 1:
-        return _core.original(entity, keys[0])
-    return tuple(_core.original(entity, key) for key in keys)
+    return _core.original_identity(entity)
 
 
 @lru_cache(maxsize=4096)

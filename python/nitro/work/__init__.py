@@ -11,10 +11,10 @@ import asyncio
 import inspect
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import wraps
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
 from .handles import AsyncEntities, AsyncWork, Entities, Work
@@ -85,17 +85,17 @@ class UnitOfWork:
         self._retries, self._isolation = retries, isolation
         self._unit: Unit | Part | None = None
 
-    def _begun(self, *, is_async: bool) -> Unit | Part:
+    def _refuse(self) -> NoReturn:
         if self._unit is not None:
             raise UnitOfWorkError("this UnitOfWork is going on already: make another for what is inside of it")
-        if self._retries:
-            raise UnitOfWorkError(
-                "a block cannot be run anew: use @UnitOfWork(retries=...) on a function, or @command(retry=...)"
-            )
-        return entering(is_async=is_async, isolation=self._isolation)
+        raise UnitOfWorkError(
+            "a block cannot be run anew: use @UnitOfWork(retries=...) on a function, or @command(retry=...)"
+        )
 
     def __enter__(self) -> Work:
-        unit = self._unit = self._begun(is_async=False)
+        if self._unit is not None or self._retries:
+            self._refuse()
+        unit = self._unit = entering(is_async=False, isolation=self._isolation)
         return Work(unit.__enter__(), is_inner=type(unit) is Part)
 
     def __exit__(
@@ -106,15 +106,18 @@ class UnitOfWork:
         unit.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> AsyncWork:
-        unit = self._unit = self._begun(is_async=True)
-        return AsyncWork(await unit.__aenter__(), is_inner=type(unit) is Part)
+        if self._unit is not None or self._retries:
+            self._refuse()
+        unit = self._unit = entering(is_async=True, isolation=self._isolation)
+        return AsyncWork(unit.__enter__(), is_inner=type(unit) is Part)
 
-    async def __aexit__(
+    # No coroutine around that of the unit: each takes its time.
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         unit, self._unit = self._unit, None
         assert unit is not None, "it was entered"
-        await unit.__aexit__(kind, error, traceback)
+        return unit.__aexit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
         """Runs each call of a function in a unit of work, anew where others were quicker; coroutine functions too.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core, events
 from .._ambient import set_stand_in
-from ..entity import Entity, identity, original_identity, validate_changes
+from ..entity import Entity, validate_changes
 from ..errors import EntityNotFound, UnitOfWorkError
 from ..queries import Page, Query
 from ..repository import Repository, Ttl
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Entity)
 
 
-#: What an entity was like before it was stored: the signal that tells of it, its key, its version, what takes it back.
+#: What an entity was like before it was stored: the signal that tells of it, its key where that may change, its
+#: version, what takes it back.
 _Before = tuple["LifecycleSignal | None", Any, int, "Callable[[], None] | None"]
 
 
@@ -74,7 +75,7 @@ class Joined(Repository):
         # There may be more of them than can be kept.
         known = self._unit.entities
         for entity in self._repository.stream(query):
-            yield known.get((type(entity), identity(entity)), entity)  # type: ignore[misc]  (of this class)
+            yield known.get((type(entity), _core.identity(entity)), entity)  # type: ignore[misc]  (of this class)
 
     def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
         self._begin_to_read()
@@ -187,16 +188,21 @@ class Joined(Repository):
         """Remembers what the entity is like before it is stored."""
         self._unit.write(entity)
         version = _core.version(entity)
-        signal = (events.updated if _core.is_changed(entity) else None) if version else events.created
+        if not version:
+            signal, key = events.created, None
+        elif _core.is_changed(entity):
+            signal, key = events.updated, _core.original_identity(entity)
+        else:
+            signal = key = None
         take_back = self._repository.taking_back(entity) if self._has_undo else None
-        return signal, original_identity(entity), version, take_back
+        return signal, key, version, take_back
 
     def _after(self, entity: Entity, before: _Before) -> None:
         announced, key_before, _, take_back = before
-        known, key = self._unit.entities, identity(entity)
-        known[type(entity), key] = entity
-        if key != key_before:
-            known.pop((type(entity), key_before), None)
+        known, cls, key = self._unit.entities, type(entity), _core.identity(entity)
+        known[cls, key] = entity
+        if key_before is not None and key != key_before:
+            known.pop((cls, key_before), None)
         if take_back is not None:
             self._unit.undo(take_back)
         if announced is not None and (announced.receivers or events.saved.receivers):
@@ -216,13 +222,13 @@ class Joined(Repository):
         self._unit.later(self._repository, verb, entity, {"ttl": ttl})
 
     def _before_delete(self, entity: Entity) -> _Before:
-        before = self._before(entity)
+        signal, _, version, take_back = self._before(entity)
+        key = _core.original_identity(entity)
         if self._is_later:
-            _, key, version, _ = before
             if not version and (type(entity), key) not in self._unit.entities:
                 raise EntityNotFound(type(entity), key)
             self._unit.later(self._repository, "delete", entity, {})
-        return before
+        return signal, key, version, take_back
 
     def _after_delete(self, entity: Entity, before: _Before) -> None:
         _, key, _, take_back = before
@@ -254,7 +260,7 @@ class Joined(Repository):
         await self._abegin_to_read()
         known = self._unit.entities
         async for entity in self._repository.astream(query):
-            yield known.get((type(entity), identity(entity)), entity)  # type: ignore[misc]  (of this class)
+            yield known.get((type(entity), _core.identity(entity)), entity)  # type: ignore[misc]  (of this class)
 
     async def apage(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
         await self._abegin_to_read()
@@ -523,7 +529,7 @@ def stand_in(repository: Repository) -> Repository:
     unit.check_owner()
     joined = unit.joined.get(repository)
     if joined is None:
-        if not unit.joined:
+        if unit.met and not unit.joined:
             unit.settle()
         joined = unit.joined[repository] = Joined(unit, repository)
     return joined

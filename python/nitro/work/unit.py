@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from .. import _core, events
 from ..changes import renew
-from ..entity import Entity, identity, original_identity
+from ..entity import Entity
 from ..errors import UnitOfWorkError, UnsavedChangesWarning
 from ..repository import Repository, repository_of
 
@@ -195,7 +195,7 @@ class Unit:
         """Somebody is going to look for entities: those that came from outside are found."""
         for entity, _ in self.met.values():
             if _core.version(entity):
-                self.entities.setdefault((type(entity), original_identity(entity)), entity)
+                self.entities.setdefault((type(entity), _core.original_identity(entity)), entity)
 
     def leave(self, entity: Entity) -> None:
         """Forgets an entity: what becomes of it is no concern of the unit's."""
@@ -203,7 +203,7 @@ class Unit:
 
     def known(self, entity: E) -> E:
         """The one object inside of the unit for the record that was loaded as `entity` a moment ago."""
-        key = type(entity), identity(entity)
+        key = type(entity), _core.identity(entity)
         known = self.entities.get(key)
         if known is entity:
             return entity
@@ -267,15 +267,15 @@ class Unit:
                 "inside of `async with UnitOfWork()` entities are stored by the verbs for async code, as `asave`: "
                 "write `with UnitOfWork()` for `save`"
             )
-        if self._transaction is None or repository is not self._with:
-            self._begin(repository)
-
-    def _begin(self, repository: Repository) -> None:
-        if self._begins(repository):
+        if self._transaction is None:
+            if self.is_apart:
+                repository.stand_apart()
             level = self.isolation
             transaction = repository.transaction() if level is None else repository.transaction(isolation=level)
             transaction.__enter__()
             self._with, self._transaction = repository, transaction
+        elif repository is not self._with:
+            self._check_scope(repository)
 
     async def ajoin(self, repository: Repository) -> None:
         """`join`, in an async unit."""
@@ -284,24 +284,22 @@ class Unit:
                 "inside of `with UnitOfWork()` entities are stored by the verbs without an a, as `save`: "
                 "write `async with UnitOfWork()` for `asave`"
             )
-        if (self._transaction is None or repository is not self._with) and self._begins(repository):
+        if self._transaction is None:
+            if self.is_apart:
+                repository.stand_apart()
             level = self.isolation
             transaction = repository.atransaction() if level is None else repository.atransaction(isolation=level)
             await transaction.__aenter__()
             self._with, self._transaction = repository, transaction
+        elif repository is not self._with:
+            self._check_scope(repository)
 
-    def _begins(self, repository: Repository) -> bool:
-        """Whether a transaction is to be begun."""
-        if self._transaction is None:
-            if self.is_apart:
-                repository.stand_apart()
-            return True
+    def _check_scope(self, repository: Repository) -> None:
         if self._with is not None and self._with.transaction_scope is not repository.transaction_scope:
             raise UnitOfWorkError(
                 "a unit of work is kept together in one database, and this one has changed another already: "
                 "use one UnitOfWork after the other"
             )
-        return False
 
     @property
     def _in_transaction(self) -> Repository | None:
@@ -335,9 +333,10 @@ class Unit:
 
     def is_deleted(self, entity: Entity) -> bool:
         """Whether the record of an entity is to be deleted after the commit."""
-        place = type(entity), identity(entity)
+        place = type(entity), _core.identity(entity)
         return any(
-            verb == "delete" and (type(there), original_identity(there)) == place for _, verb, there, _ in self._later
+            verb == "delete" and (type(there), _core.original_identity(there)) == place
+            for _, verb, there, _ in self._later
         )
 
     def later(self, repository: Repository, verb: str, entity: Entity, options: dict[str, Any]) -> None:
@@ -406,7 +405,7 @@ class Unit:
         Raises:
             ExceptionGroup: If it is kept, and what came after that has failed.
         """
-        has_more = self._has_more
+        has_more = bool(self._after or self._later or self._deferred or self._failed_inside)
         try:
             if has_more:
                 self._check_kept()
@@ -419,7 +418,10 @@ class Unit:
         except BaseException as error:
             self.rollback(error)
             raise
-        self._kept(is_over=is_over)
+        self._undo.clear()
+        if not is_over:
+            # From here on, what is not saved again is as it is now.
+            self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
         if has_more:
             self._follow()
 
@@ -439,7 +441,7 @@ class Unit:
 
     async def acommit(self, *, is_over: bool = False) -> None:
         """`commit`, of an async unit."""
-        has_more = self._has_more
+        has_more = bool(self._after or self._later or self._deferred or self._failed_inside)
         try:
             if has_more:
                 while self._deferred:
@@ -454,7 +456,10 @@ class Unit:
         except BaseException as error:
             await self.arollback(error)
             raise
-        self._kept(is_over=is_over)
+        self._undo.clear()
+        if not is_over:
+            # From here on, what is not saved again is as it is now.
+            self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
         if has_more:
             await self._afollow()
 
@@ -506,20 +511,8 @@ class Unit:
         """Whether no repository was asked for anything, no transaction begun, and nothing is to be done at the end."""
         return not (self.joined or self._transaction or self._after or self._deferred or self._failed_inside)
 
-    @property
-    def _has_more(self) -> bool:
-        """Whether there is something to be done besides what it has stored."""
-        return bool(self._after or self._later or self._deferred or self._failed_inside)
-
     def _announcements(self) -> list[_Announcement]:
         return [function for function in self._after if isinstance(function, _Announcement)]
-
-    def _kept(self, *, is_over: bool) -> None:
-        """The transaction is kept."""
-        self._undo.clear()
-        if not is_over:
-            # From here on, what is not saved again is as it is now.
-            self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
 
     def _to_follow(self) -> tuple[list[_Write], list[Callable[[], Any]]]:
         """What is to be done after the commit; it is the unit's no more."""
@@ -555,7 +548,7 @@ class Unit:
             if dirty:
                 _gather(errors, partial(_put_back, entity, dirty))
             if _core.version(entity):
-                self.entities[type(entity), identity(entity)] = entity
+                self.entities[type(entity), _core.identity(entity)] = entity
         if errors:
             raise errors[0]
 
@@ -565,8 +558,8 @@ class Unit:
             if _core.is_changed(entity) and _core.version(entity) and not repository_of(type(entity)).capabilities.live:
                 fields = ", ".join(_core.changes(entity))
                 warnings.warn(
-                    f"{type(entity).__name__} {original_identity(entity)!r} was changed in a unit of work and not "
-                    f"saved ({fields}): call its save(), or revert_changes()",
+                    f"{type(entity).__name__} {_core.original_identity(entity)!r} was changed in a unit of work and "
+                    f"not saved ({fields}): call its save(), or revert_changes()",
                     UnsavedChangesWarning,
                     stacklevel=4,
                 )
