@@ -306,15 +306,15 @@ impl MemoryTable {
         Ok(inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize].version))
     }
 
-    /// The record with this key, its version, and when it expires, in seconds of the clock, or None for never; None
-    /// where there is none.
-    fn stored<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<(Object<'py>, u64, Option<f64>)>> {
+    /// The record with this key, its version, when it expires, in seconds of the clock, or None for never, and the
+    /// number of its place; None where there is none.
+    fn stored<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<(Object<'py>, u64, Option<f64>, u64)>> {
         let Some(record) = self.get(key)? else { return Ok(None) };
         let inner = self.lock();
         let Some(row) = inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize]) else { return Ok(None) };
         let expires_at = inner.deadlines.get(&row.serial).copied();
         drop(inner);
-        Ok(Some((record, row.version, expires_at)))
+        Ok(Some((record, row.version, expires_at, row.serial)))
     }
 
     /// Takes back what was stored under a key, whatever its version is. Nothing happens where there is nothing.
@@ -325,15 +325,16 @@ impl MemoryTable {
         }
     }
 
-    /// Puts back a record with the values that it had, as the version that it was, over whatever has its key now.
-    #[pyo3(signature = (record, version, expires_at))]
+    /// Puts back a record with the values that it had, as `stored` has given it, over whatever has its key now.
+    #[pyo3(signature = (record, version, expires_at, serial))]
     fn put_back<'py>(
         slf: &Bound<'py, Self>,
         record: &Object<'py>,
         version: u64,
         expires_at: Option<f64>,
+        serial: u64,
     ) -> PyResult<()> {
-        slf.get().restore(slf, record, version, expires_at)
+        slf.get().restore(slf, record, version, expires_at, serial)
     }
 
     /// What a query finds, in its order. `limit` is a further limit; `after` is a cursor.

@@ -164,9 +164,28 @@ impl Inner {
     /// `add`, where no key is anybody's that has to be unique.
     pub(super) fn add_unchecked(&mut self, entity: *mut ffi::PyObject, keys: &Keys) -> u32 {
         let row = self.add_row(entity);
+        self.add_entries(row, keys);
+        row
+    }
+
+    fn add_entries(&mut self, row: u32, keys: &Keys) {
         for (number, index) in self.indexes.iter_mut().enumerate() {
             index.map.insert(keys.get(number), row);
         }
+    }
+
+    /// Gives an entity the row with this serial number, which was removed; a new one where that hole is closed. No key is
+    /// anybody's that has to be unique.
+    pub(super) fn add_again(&mut self, serial: u64, entity: *mut ffi::PyObject, keys: &Keys) -> u32 {
+        let hole = self.row_at(serial).filter(|&row| {
+            let found = &self.rows[row as usize];
+            found.serial == serial && found.entity.is_null()
+        });
+        let Some(row) = hole else { return self.add_unchecked(entity, keys) };
+        self.rows[row as usize].entity = entity;
+        self.holes -= 1;
+        self.remember_address(row);
+        self.add_entries(row, keys);
         row
     }
 

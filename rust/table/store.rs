@@ -365,14 +365,15 @@ impl MemoryTable {
         Ok(())
     }
 
-    /// Stores a record as it was at a version before, over whatever is stored under its key now. Its unique values were
-    /// its own then; where others have them still, these are going to be taken back too.
+    /// Stores a record as it was at a version before, over whatever is stored under its key now, and in the place that it
+    /// had. Its unique values were its own then; where others have them still, these are going to be taken back too.
     pub(super) fn restore<'py>(
         &self,
         slf: &Bound<'py, Self>,
         record: &Object<'py>,
         version: u64,
         expires_at: Option<f64>,
+        serial: u64,
     ) -> PyResult<()> {
         let py = slf.py();
         let fail = |_| PyErr::fetch(py);
@@ -393,7 +394,7 @@ impl MemoryTable {
                     inner.follow(row, &keys, |_| true);
                     row
                 }
-                None => inner.add_unchecked(record.as_ptr(), &keys),
+                None => inner.add_again(serial, record.as_ptr(), &keys),
             };
             inner.rows[row as usize].version = version;
             self.give_deadline(&mut inner, row, Some(expires_at));

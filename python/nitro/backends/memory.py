@@ -141,10 +141,9 @@ class MemoryRepo(Repository):
             changes.restore(entity, version, originals)
             if stored is None or not is_ours:
                 return
-            record, its_version, expires_at = stored
-            if record is entity:
+            if stored[0] is entity:
                 _core.revert_changes(entity)
-            table.put_back(record, its_version, expires_at)
+            table.put_back(*stored)
 
         return take_back
 
