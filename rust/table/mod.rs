@@ -151,6 +151,9 @@ pub fn get<'py>(class: &Bound<'py, PyType>, key: &Bound<'py, PyAny>) -> PyResult
     find.bind(py).call1((class, key))
 }
 
+/// A record, its version, when it expires, and the serial number of its row.
+type Stored<'py> = (Object<'py>, u64, Option<f64>, u64);
+
 #[pymethods]
 impl MemoryTable {
     /// `indexes`: (name, [(field, descending)], unique).
@@ -308,7 +311,7 @@ impl MemoryTable {
 
     /// The record with this key, its version, when it expires, in seconds of the clock, or None for never, and the
     /// number of its place; None where there is none.
-    fn stored<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<(Object<'py>, u64, Option<f64>, u64)>> {
+    fn stored<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Stored<'py>>> {
         let Some(record) = self.get(key)? else { return Ok(None) };
         let inner = self.lock();
         let Some(row) = inner.row_of(record.as_ptr()).map(|row| inner.rows[row as usize]) else { return Ok(None) };
