@@ -7,7 +7,7 @@ import copy
 import inspect
 import warnings
 from asyncio import _get_running_loop
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -746,6 +746,13 @@ async def _agather(errors: list[Exception], function: Callable[[], Any]) -> None
         errors.append(error)
 
 
+class AfterCommit(ExceptionGroup[Exception]):
+    """What came after the commit of a unit of work has failed: the unit is kept, so nothing of it may run anew."""
+
+    def derive(self, excs: Sequence[Any], /) -> AfterCommit:
+        return AfterCommit(self.message, excs)
+
+
 def _raise(errors: list[Exception]) -> None:
     if errors:
-        raise ExceptionGroup("the unit of work is committed, and what came after that has failed", errors)
+        raise AfterCommit("the unit of work is committed, and what came after that has failed", errors)
