@@ -318,7 +318,7 @@ class Declared:
 
     def _repeated(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
         stored = self._stored(target, arguments, keywords)
-        for attempt in attempts(self.retry if stored is not None else 0):
+        for attempt in attempts(self.retry if stored is not None else 0, (*arguments, *keywords.values())):
             with attempt:
                 return self._guarded(target, arguments, keywords, key)
             time.sleep(attempt.pause)
@@ -328,7 +328,7 @@ class Declared:
 
     async def _arepeated(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
         stored = self._stored(target, arguments, keywords)
-        for attempt in attempts(self.retry if stored is not None else 0):
+        for attempt in attempts(self.retry if stored is not None else 0, (*arguments, *keywords.values())):
             with attempt:
                 return await self._aguarded(target, arguments, keywords, key)
             await asyncio.sleep(attempt.pause)

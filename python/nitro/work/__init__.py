@@ -11,15 +11,16 @@ import asyncio
 import inspect
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import wraps
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
+from .arguments import remembered
 from .handles import AsyncEntities, AsyncWork, Entities, Work
 from .joined import Part, entering, is_alone
-from .unit import Unit, ambient, current
+from .unit import AfterCommit, Unit, ambient, current
 
 __all__ = [
     "AsyncEntities",
@@ -122,7 +123,9 @@ class UnitOfWork:
     def __call__(self, function: F) -> F:
         """Runs each call of a function in a unit of work, anew where others were quicker; coroutine functions too.
 
-        It does not run anew when it has stored an entity that was loaded outside of it: that is as old as before.
+        Each run gets the arguments as they were given: what a run has changed in lists, dictionaries, sets, models and
+        dataclasses is put back before the next one. It does not run anew when it has stored an entity that was loaded
+        outside of it, which is as old as before, or when an argument is an iterator, which can be read once.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise UnitOfWorkError(
@@ -135,7 +138,7 @@ class UnitOfWork:
 
             @wraps(function)
             async def arun(*arguments: Any, **keywords: Any) -> Any:
-                for attempt in attempts(retries):
+                for attempt in attempts(retries, (*arguments, *keywords.values())):
                     with attempt:
                         async with entering(is_async=True, isolation=isolation) as attempt.unit:
                             return await function(*arguments, **keywords)
@@ -146,7 +149,7 @@ class UnitOfWork:
 
         @wraps(function)
         def run(*arguments: Any, **keywords: Any) -> Any:
-            for attempt in attempts(retries):
+            for attempt in attempts(retries, (*arguments, *keywords.values())):
                 with attempt, entering(is_async=False, isolation=isolation) as attempt.unit:
                     return function(*arguments, **keywords)
                 time.sleep(attempt.pause)
@@ -176,13 +179,36 @@ class Attempt:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: Any) -> bool:
         can_run_anew = self.unit is None or self.unit.can_run_anew
-        return isinstance(error, _CONFLICTS) and not self._is_last and can_run_anew
+        return error is not None and not self._is_last and can_run_anew and is_conflict(error)
 
 
-def attempts(retries: int) -> Iterator[Attempt]:
-    """The runs of what may be repeated `retries` times; inside of a unit of work just one, as only the whole of it
-    could run anew."""
+def is_conflict(error: BaseException) -> bool:
+    """Whether an error says that others were quicker: itself, or as a group of such errors, as `asyncio.TaskGroup`
+    raises it, with tasks that were cancelled for them among them. What has failed after a commit says no such thing."""
+    if not isinstance(error, BaseExceptionGroup):
+        return isinstance(error, _CONFLICTS)
+    if isinstance(error, AfterCommit):
+        return False
+    inside = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    others = [one for one in inside if not isinstance(one, asyncio.CancelledError)]
+    return bool(others) and all(map(is_conflict, others))
+
+
+def attempts(retries: int, arguments: Iterable[Any] = ()) -> Iterator[Attempt]:
+    """The runs of what may be repeated `retries` times.
+
+    Just one inside of a unit of work, as only the whole of it could run anew.
+
+    Args:
+        retries: How often it may run anew.
+        arguments: What each run gets, as it was given; where one of them can be read only once, there is just one run.
+    """
     outer = ambient.get()
-    count = 0 if outer is not None and outer.is_open and outer.is_mine else retries
+    put_back: Callable[[], None] | None = None
+    if retries and not (outer is not None and outer.is_open and outer.is_mine):
+        put_back = remembered(arguments)
+    count = 0 if put_back is None else retries
     for number in range(count + 1):
+        if number and put_back is not None:
+            put_back()
         yield Attempt(number, is_last=number == count)
