@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import zlib
@@ -16,12 +17,13 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import dataclass
+from itertools import takewhile
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from . import _core, changes
 from ._core import Condition, FieldRef
-from .errors import ConfigurationError, NitroError, UnsupportedQuery
+from .errors import ConfigurationError, NitroError, UnsupportedQuery, WriteConflict
 from .expressions import field_of
 from .queries import Page, Query, cursor_bytes, cursor_text
 
@@ -484,15 +486,35 @@ class _KeyLock:
         self.waiting: deque[tuple[object, threading.Event | _Turn]] = deque()
 
 
+class _Wait(NamedTuple):
+    """What somebody waits for."""
+
+    lock: _KeyLock
+    #: The thread that they run in.
+    thread: int
+    #: The event loop that goes on only when they do; None where it goes on meanwhile, or there is none.
+    stops: object
+
+
+# Those who wait for one another may do so for locks of several repositories, so all of them are seen together.
+_guard = threading.Lock()
+#: {who has a lock: how many}
+_held: dict[object, int] = {}
+_waits: dict[object, _Wait] = {}
+
+
 class KeyLocks:
     """A lock for each key that somebody wants, for as long as somebody does.
 
     Threads and the tasks of event loops wait for one another, in the order in which they came. Whoever has the lock may
-    take it again: the task, or the thread outside of any task.
+    take it again: the task, or the thread outside of any task. Who would wait for somebody who waits for them is told.
+
+    Args:
+        describe: What the lock of a key is called in errors.
     """
 
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
+    def __init__(self, describe: Callable[[Any], str] = repr) -> None:
+        self._describe = describe
         self._locks: dict[Any, _KeyLock] = {}
 
     @contextmanager
@@ -500,13 +522,13 @@ class KeyLocks:
         """Waits until nobody else holds the lock of this key, and holds it.
 
         Raises:
+            WriteConflict: If whoever holds it waits for a lock that is held here.
             NitroError: If a task of the event loop that would have to stop meanwhile holds it.
         """
         me = _running()
         turn = self._take(key, me, threading.Event)
         if turn is not None:
             try:
-                self._check_others(key, me)
                 turn.wait()
             except BaseException:
                 self._leave(key, me, turn)
@@ -534,57 +556,108 @@ class KeyLocks:
 
     def _take(self, key: Any, me: object, turns: type[T]) -> T | None:
         """What to wait for; None where the lock is ours at once."""
-        with self._guard:
+        with _guard:
             lock = self._locks.get(key)
             if lock is None:
                 self._locks[key] = _KeyLock(me)
+                _held[me] = _held.get(me, 0) + 1
                 return None
             if lock.owner == me:
                 lock.depth += 1
                 return None
-            turn = turns()
-            lock.waiting.append((me, turn))
-            return turn
+            wait = _Wait(lock, threading.get_ident(), None if turns is _Turn else _running_loop())
+            refusal = _refusal(me, wait)
+            if refusal is None:
+                turn = turns()
+                lock.waiting.append((me, turn))
+                _waits[me] = wait
+                return turn
+        kind, why = refusal
+        raise kind(f"{self._describe(key)} {why}")
 
     def _give(self, key: Any) -> None:
-        with self._guard:
+        with _guard:
             lock = self._locks[key]
             lock.depth -= 1
-            while not lock.depth:
-                if not lock.waiting:
-                    del self._locks[key]
-                    return
+            if lock.depth:
+                return
+            count = _held.pop(lock.owner) - 1
+            if count:
+                _held[lock.owner] = count
+            while lock.waiting:
                 lock.owner, turn = lock.waiting.popleft()
+                _waits.pop(lock.owner, None)
                 try:
                     turn.set()
-                    lock.depth = 1
                 except RuntimeError:
-                    pass  # its event loop is closed
+                    continue  # its event loop is closed
+                lock.depth = 1
+                _held[lock.owner] = _held.get(lock.owner, 0) + 1
+                return
+            del self._locks[key]
 
     def _leave(self, key: Any, me: object, turn: threading.Event | _Turn) -> None:
         """Somebody waits no longer; the lock may be theirs already."""
-        with self._guard:
+        with _guard:
             lock = self._locks.get(key)
             is_ours = lock is not None and lock.owner == me
             if lock is not None and (me, turn) in lock.waiting:
                 lock.waiting.remove((me, turn))
+                _waits.pop(me, None)
         if is_ours:
             self._give(key)
 
-    def _check_others(self, key: Any, me: object) -> None:
-        """Whether those who are to give the lock back can do so while this thread waits."""
-        if isinstance(me, int):
-            return
-        loop: Any = cast("Any", me).get_loop()
-        with self._guard:
-            lock = self._locks[key]
-            before = [lock.owner, *(other for other, _ in lock.waiting)]
-        for other in before[: before.index(me)]:
-            if not isinstance(other, int) and cast("Any", other).get_loop() is loop:
-                raise NitroError(
-                    "another task of this event loop has it locked, and would not come to an end while this one waits: "
-                    "lock it by `async with ...alocked(...)`, which lets the others go on"
-                )
+
+def _refusal(me: object, wait: _Wait) -> tuple[type[NitroError], str] | None:
+    """Why somebody may not wait: it would be for ever."""
+    if me not in _held and wait.thread not in _held and wait.stops is None:
+        # Nobody waits for them.
+        return None
+    stopped = {other.stops: waiter for waiter, other in _waits.items() if other.stops is not None}
+    inside: dict[int, list[object]] = {}
+    for waiter, other in _waits.items():
+        inside.setdefault(other.thread, []).append(waiter)
+    found: tuple[type[NitroError], str] | None = None
+    seen: set[object] = set()
+    # Who comes before in the queue has to come to an end, too.
+    waiting = [wait.lock.owner, *(other for other, _ in wait.lock.waiting)]
+    while waiting:
+        other = waiting.pop()
+        if other == me:
+            return WriteConflict, _DEADLOCK
+        if other in seen:
+            continue
+        seen.add(other)
+        its = _waits.get(other)
+        if its is not None and its.lock is not wait.lock:
+            waiting.append(its.lock.owner)
+            waiting += takewhile(lambda one, other=other: one != other, (one for one, _ in its.lock.waiting))
+        if isinstance(other, int):
+            if other == wait.thread:
+                return (NitroError, _AROUND_THE_LOOP) if other == wait.lock.owner else (WriteConflict, _DEADLOCK)
+            # It goes on when the event loop that it runs has ended.
+            waiting += inside.get(other, ())
+        else:
+            loop = cast("Any", other).get_loop()
+            if loop is wait.stops:
+                found = NitroError, _IN_THE_LOOP
+            elif loop in stopped:
+                waiting.append(stopped[loop])
+    return found
+
+
+_DEADLOCK = (
+    "is locked by another thread or task, which waits for what this one has locked (a deadlock): this one is given up, "
+    "repeat it (@command(retry=...) does), and lock in the same order everywhere"
+)
+_IN_THE_LOOP = (
+    "is locked, and another task of this event loop has to go on before it is not, which it could not while this one "
+    "waits: lock it by `async with ...alocked(...)`, which lets the others go on"
+)
+_AROUND_THE_LOOP = (
+    "is locked, and this thread has it locked outside of the event loop that it runs, to whose end it is kept: "
+    "lock it inside of the loop, or outside, and not in both"
+)
 
 
 class _Turn:
@@ -613,6 +686,11 @@ class _Turn:
         await self._future
 
 
+def _running_loop() -> object:
+    asyncio: Any = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
+
+
 def _running() -> object:
     """Who is running: the task; outside of any the number of the thread."""
     asyncio: Any = sys.modules.get("asyncio")
@@ -621,6 +699,14 @@ def _running() -> object:
         if task is not None:
             return task
     return threading.get_ident()
+
+
+def _forked() -> None:
+    global _guard
+    _guard = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 _shared: dict[type, Repository] = {}

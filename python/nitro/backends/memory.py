@@ -45,7 +45,7 @@ class MemoryRepo(Repository):
         self._clock = clock
         self._tables: dict[type, _core.MemoryTable] = {}
         self._new_table = threading.Lock()
-        self._locks = KeyLocks()
+        self._locks = KeyLocks(_lock_name)
         self._command_keys: dict[tuple[str, str], tuple[str, str]] = {}
 
     def _table(self, entity_class: type[Entity]) -> _core.MemoryTable:
@@ -236,6 +236,12 @@ class MemoryRepo(Repository):
 
     def _out(self, found: list[E]) -> list[E]:
         return [entity.__deepcopy__() for entity in found] if self._isolated else found
+
+
+def _lock_name(key: tuple[Any, ...]) -> str:
+    if key[0] is CommandKey:
+        return f"the idempotency key {key[2]!r} of {key[1]}"
+    return f"{key[0].__name__} {key[1]!r}"
 
 
 # Where a class says nothing, its entities live here.
