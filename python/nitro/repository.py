@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .entity import Entity
 
 E = TypeVar("E", bound="Entity")
+C = TypeVar("C")
 T = TypeVar("T", "threading.Event", "_Turn")
 
 _IN_MEMORY = "; .in_memory() reads everything, and filters and sorts here"
@@ -295,8 +296,12 @@ class Repository(ABC):
     def locked(self, entity_class: type[E], key: Any) -> AbstractContextManager[E]:  # noqa: ARG002  (what others do)
         """The entity with this key, while nobody else has it `locked`.
 
+        Whoever has it may lock it again. Inside of a unit of work, where the backend has no transactions, the lock is
+        left when the unit is kept or given up, and not at the end of the block.
+
         Raises:
             EntityNotFound: If there is none.
+            WriteConflict: If whoever has it waits for what is locked here.
         """
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
@@ -309,7 +314,8 @@ class Repository(ABC):
     ) -> AbstractContextManager[CommandKey]:
         """The idempotency key of a command, when nobody else is using it.
 
-        Where the backend has transactions it is called inside of one.
+        Where the backend has transactions it is called inside of one, which nobody else can use it before the end of;
+        where it has none, it is left when the unit of work is kept or given up. The same unit may use it again.
 
         Args:
             entity_class: The class of the command.
@@ -364,13 +370,11 @@ class Repository(ABC):
         """`locked`, for async code: the event loop goes on while it waits."""
         raise UnsupportedQuery(f"{type(self).__name__} has no locks")
 
-    @asynccontextmanager
-    async def acommand_key(
+    def acommand_key(
         self, entity_class: type[Entity], command: str, key: str, arguments: str
-    ) -> AsyncGenerator[CommandKey]:
+    ) -> AbstractAsyncContextManager[CommandKey]:
         """`command_key`, for async code."""
-        with self.command_key(entity_class, command, key, arguments) as kept:
-            yield kept
+        return _awaited(self.command_key(entity_class, command, key, arguments))
 
     def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (as above)
         """`transaction`, for async code."""
@@ -434,6 +438,12 @@ class Repository(ABC):
     ) -> Any:
         """`aggregate`, for async code."""
         return self.aggregate(query, function, field, group_by)
+
+
+@asynccontextmanager
+async def _awaited(manager: AbstractContextManager[C]) -> AsyncGenerator[C]:
+    with manager as entered:
+        yield entered
 
 
 def summed_up(function: str, values: list[Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core, events
@@ -11,7 +11,7 @@ from .._ambient import set_stand_in
 from ..entity import Entity, validate_changes
 from ..errors import EntityNotFound, UnitOfWorkError
 from ..queries import Page, Query
-from ..repository import Repository, Ttl
+from ..repository import CommandKey, Repository, Ttl
 from .unit import Unit, ambient
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..events import LifecycleSignal
 
 E = TypeVar("E", bound=Entity)
+T = TypeVar("T")
 
 
 #: What an entity was like before it was stored: the signal that tells of it, its key where that may change, its
@@ -97,10 +98,28 @@ class Joined(Repository):
 
     @contextmanager
     def locked(self, entity_class: type[E], key: Any) -> Generator[E]:
-        if self._has_transactions:
-            self._unit.join(self._repository)
-        with self._repository.locked(entity_class, key) as entity:
+        with self._to_the_end(self._repository.locked(entity_class, key)) as entity:
             yield self._unit.newest(entity)
+
+    def command_key(
+        self, entity_class: type[Entity], command: str, key: str, arguments: str
+    ) -> AbstractContextManager[CommandKey]:
+        return self._to_the_end(self._repository.command_key(entity_class, command, key, arguments))
+
+    @contextmanager
+    def _to_the_end(self, lock: AbstractContextManager[T]) -> Generator[T]:
+        """Enters a lock, and leaves it when the unit is kept or given up: until then, nobody else may count on it."""
+        if self._has_transactions:
+            # The transaction holds it.
+            self._unit.join(self._repository)
+            with lock as entered:
+                yield entered
+            return
+        entered = lock.__enter__()
+        try:
+            yield entered
+        finally:
+            self._unit.hold(lock)
 
     # --- Writing ---
 
@@ -279,10 +298,31 @@ class Joined(Repository):
 
     @asynccontextmanager
     async def alocked(self, entity_class: type[E], key: Any) -> AsyncGenerator[E]:
+        async with self._ato_the_end(self._repository.alocked(entity_class, key)) as entity:
+            yield self._unit.newest(entity)
+
+    def acommand_key(
+        self, entity_class: type[Entity], command: str, key: str, arguments: str
+    ) -> AbstractAsyncContextManager[CommandKey]:
+        return self._ato_the_end(self._repository.acommand_key(entity_class, command, key, arguments))
+
+    @asynccontextmanager
+    async def _ato_the_end(self, lock: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
         if self._has_transactions:
             await self._unit.ajoin(self._repository)
-        async with self._repository.alocked(entity_class, key) as entity:
-            yield self._unit.newest(entity)
+            async with lock as entered:
+                yield entered
+            return
+        if not self._unit.is_async:
+            raise UnitOfWorkError(
+                "inside of `with UnitOfWork()`, which awaits nothing at its end, async code cannot lock anything: "
+                "write `async with UnitOfWork()`"
+            )
+        entered = await lock.__aenter__()
+        try:
+            yield entered
+        finally:
+            await self._unit.ahold(lock)
 
     async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
         if self._has_transactions and (_core.is_changed(entity) or not _core.version(entity)):

@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequ
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
 )
@@ -77,6 +79,7 @@ class Unit:
         "_deferred",
         "_failed_inside",
         "_has_strangers",
+        "_held",
         "_later",
         "_task",
         "_thread",
@@ -109,6 +112,8 @@ class Unit:
         self._transaction: Any = None
         self._with: Repository | None = None
         self._undo: list[Callable[[], None]] = []
+        #: The locks that are left when it is kept or given up; None where there is none.
+        self._held: Any = None
         #: Writes to backends that cannot take any back, which are done after the commit.
         self._later: list[_Write] = []
         self._after: list[Callable[[], Any]] = []
@@ -331,6 +336,32 @@ class Unit:
         """Calls a function, the last one first, where the unit is given up."""
         self._undo.append(function)
 
+    def hold(self, lock: AbstractContextManager[Any]) -> None:
+        """Leaves a lock, which was entered, when what is changed under it is kept or given up."""
+        if not self.is_open:
+            lock.__exit__(None, None, None)
+            return
+        if self._held is None:
+            self._held = AsyncExitStack() if self.is_async else ExitStack()
+        self._held.push(lock)
+
+    async def ahold(self, lock: AbstractAsyncContextManager[Any]) -> None:
+        """`hold`, in an async unit."""
+        if not self.is_open:
+            await lock.__aexit__(None, None, None)
+            return
+        if self._held is None:
+            self._held = AsyncExitStack()
+        self._held.push_async_exit(lock)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        held.close()
+
+    async def _alet_go(self) -> None:
+        held, self._held = self._held, None
+        await held.aclose()
+
     def is_deleted(self, entity: Entity) -> bool:
         """Whether the record of an entity is to be deleted after the commit."""
         place = type(entity), _core.identity(entity)
@@ -365,6 +396,8 @@ class Unit:
                 self.warn_of_unsaved()
         finally:
             self._close()
+            if self._held is not None:
+                self._let_go()
         if misuse is not None and error is None:
             raise misuse
 
@@ -383,6 +416,8 @@ class Unit:
                 self.warn_of_unsaved()
         finally:
             self._close()
+            if self._held is not None:
+                await self._alet_go()
         if misuse is not None and error is None:
             raise misuse
 
@@ -422,6 +457,8 @@ class Unit:
         if not is_over:
             # From here on, what is not saved again is as it is now.
             self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
+        if self._held is not None and not self._later:
+            self._let_go()
         if has_more:
             self._follow()
 
@@ -460,6 +497,8 @@ class Unit:
         if not is_over:
             # From here on, what is not saved again is as it is now.
             self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
+        if self._held is not None and not self._later:
+            await self._alet_go()
         if has_more:
             await self._afollow()
 
@@ -485,6 +524,8 @@ class Unit:
                 _exit(transaction, error or _GivenUp())
         finally:
             self.take_back()
+        if self._held is not None:
+            self._let_go()
 
     async def arollback(self, error: BaseException | None = None) -> None:
         """`rollback`, of an async unit."""
@@ -494,6 +535,8 @@ class Unit:
                 await _aexit(transaction, error or _GivenUp())
         finally:
             self.take_back()
+        if self._held is not None:
+            await self._alet_go()
 
     def fail_inside(self) -> None:
         """A unit that is nested in this one has failed: nothing can be kept any more."""
