@@ -7,7 +7,6 @@ import hashlib
 import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from functools import wraps
 from types import FunctionType
@@ -352,21 +351,18 @@ class Declared:
         return None if any(map(_core.is_changed, stored)) else stored
 
     def _guarded(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
-        with ExitStack() as held, entering(is_async=False) as unit:
+        with entering(is_async=False) as unit:
             new = _met(unit, target, arguments, keywords)
             if self.lock and _core.version(target):
-                _renewed(
-                    target, held.enter_context(_store_of(target).locked(_class_of(target), original_identity(target)))
-                )
+                # The unit has it locked to its end.
+                with _store_of(target).locked(_class_of(target), original_identity(target)) as fresh:
+                    _renewed(target, fresh)
             kept: CommandKey | None = None
             if key is not None:
                 cls, digest = _class_of(target), self._digest(target, arguments, keywords)
-                repository = repository_of(cls)
-                if repository.capabilities.transactions:
-                    unit.join(repository)
-                kept = held.enter_context(repository.command_key(cls, self._scope(cls), key, digest))
-                if kept.known is not None:
-                    return found(self._recorded(kept, cls, key, digest))
+                with acting(repository_of(cls)).command_key(cls, self._scope(cls), key, digest) as kept:
+                    if kept.known is not None:
+                        return found(self._recorded(kept, cls, key, digest))
             result = self.function(*arguments, **keywords)
             for entity in _to_save(unit, target, new):
                 entity.save()
@@ -376,20 +372,17 @@ class Declared:
         return result
 
     async def _aguarded(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
-        async with AsyncExitStack() as held, entering(is_async=True) as unit:
+        async with entering(is_async=True) as unit:
             new = _met(unit, target, arguments, keywords)
             if self.lock and _core.version(target):
-                locked = _store_of(target).alocked(_class_of(target), original_identity(target))
-                _renewed(target, await held.enter_async_context(locked))
+                async with _store_of(target).alocked(_class_of(target), original_identity(target)) as fresh:
+                    _renewed(target, fresh)
             kept: CommandKey | None = None
             if key is not None:
                 cls, digest = _class_of(target), self._digest(target, arguments, keywords)
-                repository = repository_of(cls)
-                if repository.capabilities.transactions:
-                    await unit.ajoin(repository)
-                kept = await held.enter_async_context(repository.acommand_key(cls, self._scope(cls), key, digest))
-                if kept.known is not None:
-                    return await afound(self._recorded(kept, cls, key, digest))
+                async with acting(repository_of(cls)).acommand_key(cls, self._scope(cls), key, digest) as kept:
+                    if kept.known is not None:
+                        return await afound(self._recorded(kept, cls, key, digest))
             result = await self.function(*arguments, **keywords)
             for entity in _to_save(unit, target, new):
                 await entity.asave()
