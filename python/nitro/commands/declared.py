@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import wraps
 from types import FunctionType
-from typing import Any, Literal, TypeGuard, cast
+from typing import Any, Literal, NamedTuple, TypeGuard, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic._internal._typing_extra import signature_no_eval
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError
 
 from .. import _core, relations
 from .._ambient import acting
 from ..changes import renew
-from ..entity import Entity, EntityMeta, identity, original_identity
+from ..entity import Entity, EntityMeta, original_identity
 from ..errors import ConfigurationError, KeyReused, UnitOfWorkError
 from ..repository import CommandKey, Repository, repository_of
 from ..work import Unit, attempts, entering, is_alone
-from .recorded import afound, by_key, found, keys_for
+from .recorded import KEY, afound, by_key, canonical, found, key_text
 from .signatures import Parameter, Signature
 
 Kind = Literal["command", "query"]
@@ -32,8 +33,13 @@ Binds = Literal["instance", "class", "none"]
 #: What entities are looked for in. To write `list | tuple` where it is used makes it anew each time.
 _SEQUENCES = (list, tuple)
 
-#: The argument that callers of idempotent commands give.
-KEY = "idempotency_key"
+
+class _Key(NamedTuple):
+    """The idempotency key of a call."""
+
+    text: str
+    #: The parameters that the call has given; others have their defaults.
+    given: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +242,7 @@ class Declared:
         return made
 
     def _call(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        key = keywords.pop(KEY, None) if self.idempotent else None
+        key = self._key(arguments, keywords) if self.idempotent else None
         if self._takes or arguments or keywords:
             arguments, keywords = self.signature.validated(arguments, keywords, target)
         if self.binds != "none":
@@ -266,7 +272,7 @@ class Declared:
         return result
 
     async def _acall(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        key = keywords.pop(KEY, None) if self.idempotent else None
+        key = self._key(arguments, keywords) if self.idempotent else None
         if self._takes or arguments or keywords:
             arguments, keywords = self.signature.validated(arguments, keywords, target)
         if self.binds != "none":
@@ -315,7 +321,8 @@ class Declared:
 
     # --- Again after a conflict, alone, and once for each key ---
 
-    def _repeated(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
+    def _repeated(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: _Key | None) -> Any:
+        self._check_target(target, key)
         stored = self._stored(target, arguments, keywords)
         for attempt in attempts(self.retry if stored is not None else 0, (*arguments, *keywords.values())):
             with attempt:
@@ -325,7 +332,10 @@ class Declared:
                 Entity.refresh(entity)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _arepeated(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
+    async def _arepeated(
+        self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: _Key | None
+    ) -> Any:
+        self._check_target(target, key)
         stored = self._stored(target, arguments, keywords)
         for attempt in attempts(self.retry if stored is not None else 0, (*arguments, *keywords.values())):
             with attempt:
@@ -334,6 +344,15 @@ class Declared:
             for entity in stored or ():
                 await Entity.arefresh(entity)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _check_target(self, target: Any, key: _Key | None) -> None:
+        """Whether what it is called on has a store, for a lock or a key."""
+        if (self.lock or key is not None) and not isinstance(_class_of(target), EntityMeta):
+            what, name = "lock" if self.lock else "idempotent", _class_of(target).__name__
+            raise ConfigurationError(
+                f"{self.signature.title} has {what}=True, and {name} is no entity, which would have a store for that: "
+                "make it a method of an entity"
+            )
 
     def _stored(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Entity] | None:
         """The entities that are refreshed before the command runs anew; None where it cannot."""
@@ -350,7 +369,7 @@ class Declared:
         # What was assigned before the call is stored nowhere, and would be lost.
         return None if any(map(_core.is_changed, stored)) else stored
 
-    def _guarded(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
+    def _guarded(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: _Key | None) -> Any:
         with entering(is_async=False) as unit:
             new = _met(unit, target, arguments, keywords)
             if self.lock and _core.version(target):
@@ -359,10 +378,10 @@ class Declared:
                     _renewed(target, fresh)
             kept: CommandKey | None = None
             if key is not None:
-                cls, digest = _class_of(target), self._digest(target, arguments, keywords)
-                with acting(repository_of(cls)).command_key(cls, self._scope(cls), key, digest) as kept:
+                cls, digest = _class_of(target), self._digest(target, arguments, keywords, key)
+                with acting(repository_of(cls)).command_key(cls, self._scope(cls), key.text, digest) as kept:
                     if kept.known is not None:
-                        return found(self._recorded(kept, cls, key, digest))
+                        return found(self._recorded(kept, cls, key.text, digest))
             result = self.function(*arguments, **keywords)
             for entity in _to_save(unit, target, new):
                 entity.save()
@@ -371,7 +390,9 @@ class Declared:
                 unit.undo(kept.forget)
         return result
 
-    async def _aguarded(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: Any) -> Any:
+    async def _aguarded(
+        self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: _Key | None
+    ) -> Any:
         async with entering(is_async=True) as unit:
             new = _met(unit, target, arguments, keywords)
             if self.lock and _core.version(target):
@@ -379,10 +400,10 @@ class Declared:
                     _renewed(target, fresh)
             kept: CommandKey | None = None
             if key is not None:
-                cls, digest = _class_of(target), self._digest(target, arguments, keywords)
-                async with acting(repository_of(cls)).acommand_key(cls, self._scope(cls), key, digest) as kept:
+                cls, digest = _class_of(target), self._digest(target, arguments, keywords, key)
+                async with acting(repository_of(cls)).acommand_key(cls, self._scope(cls), key.text, digest) as kept:
                     if kept.known is not None:
-                        return await afound(self._recorded(kept, cls, key, digest))
+                        return await afound(self._recorded(kept, cls, key.text, digest))
             result = await self.function(*arguments, **keywords)
             for entity in _to_save(unit, target, new):
                 await entity.asave()
@@ -393,44 +414,64 @@ class Declared:
 
     # --- What is recorded of an idempotent command ---
 
-    def _scope(self, cls: Any) -> str:
-        """What its keys are kept under: no two commands share them."""
-        return f"{self.function.__module__}.{cls.__qualname__}.{self.function.__name__}"
+    def _key(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> _Key | None:
+        """Takes the key from the arguments of a call; None where it gives none.
 
-    def _digest(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> str:
+        Raises:
+            pydantic.ValidationError: If it cannot be one.
+        """
+        key = keywords.pop(KEY, None)
+        if key is None:
+            return None
+        return _Key(key_text(self.signature.title, key), self.signature.given(arguments, keywords))
+
+    def _scope(self, cls: Any) -> str:
+        """What its keys are kept under: no two commands share them, nor do two classes."""
+        return f"{cls.__module__}.{cls.__qualname__}: {self.function.__qualname__}"
+
+    def _digest(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], key: _Key) -> str:
         """What tells calls with the same arguments from others; the entity is an argument."""
-        if self.binds != "none":
-            arguments = arguments[1:]
-        places = zip(self.signature.names, arguments, strict=False)
-        named = {**dict(places), **keywords, "*": arguments[len(self.signature.names) :]}
-        whole = {
-            "self": identity(target) if _is_entity(target) else None,
-            **{key: named[key] for key in sorted(named)},
-        }
+        named = self.signature.named(arguments[1:], keywords)
+        for name in self.signature.made_anew - key.given:
+            named.pop(name, None)
         try:
-            text = to_json(keys_for(whole))
+            whole = json.dumps(canonical([target if _is_entity(target) else None, named]))
         except PydanticSerializationError as error:
             raise ConfigurationError(
                 f"{self.signature.title} has idempotent=True and an argument that is no JSON ({error}): "
                 "take a key or a model in its place"
             ) from error
-        return hashlib.sha256(text).hexdigest()
+        return hashlib.sha256(whole.encode()).hexdigest()
 
-    def _recorded(self, kept: CommandKey, cls: Any, key: Any, digest: str) -> Any:
+    def _recorded(self, kept: CommandKey, cls: Any, key: str, digest: str) -> Any:
         """What the call before gave, with keys where it gave entities."""
         assert kept.known is not None, "somebody has used the key"
         arguments, result = kept.known
         if arguments != digest:
             raise KeyReused(self.signature.title, key)
-        return self._result(cls).validate_json(result)
+        try:
+            return self._result(cls).validate_json(result)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"what {self.signature.title} gave for idempotency_key={key!r} was recorded, and is not what its "
+                f"annotation says now ({error.errors(include_url=False)[0]['msg']}): call it with another key"
+            ) from error
 
     def _text(self, result: Any, cls: Any) -> str:
+        what = self._result(cls)
         try:
-            return self._result(cls).dump_json(result).decode()
-        except PydanticSerializationError as error:
+            if isinstance(result, Iterator):
+                raise PydanticSerializationError("it is an iterator, which can be read only once: give a list")
+            text = what.dump_json(result, warnings=False).decode()
+            # The next call is to find what it expects.
+            what.validate_json(text)
+        except (PydanticSerializationError, ValidationError) as error:
+            why = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
             raise ConfigurationError(
-                f"{self.signature.title} has idempotent=True, and what it gave cannot be recorded as JSON: {error}"
+                f"{self.signature.title} has idempotent=True, and what it gave cannot be recorded as JSON by its "
+                f"annotation: {why}"
             ) from error
+        return text
 
     def _result(self, cls: Any) -> TypeAdapter[Any]:
         known = self._results.get(cls)

@@ -74,6 +74,8 @@ class Signature:
         self._validator: SchemaValidator | None = None
         self._schema: Any = None
         self._parameters: dict[str, Parameter] = {}
+        #: The names of those whose default is made anew for each call.
+        self.made_anew: frozenset[str] = frozenset()
         if not any(map(_names_something, self.annotations().values())):
             try:
                 self._compile(None, is_late=False)
@@ -102,9 +104,20 @@ class Signature:
         except ValidationError as error:
             raise self._named(error) from None
 
+    def given(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> set[str]:
+        """The names of what a call gives."""
+        return {*self._places()[: len(arguments)], *keywords}
+
+    def named(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+        """{name of a parameter: what it is} of a call, once its arguments are valid."""
+        return inspect.Signature(self._inspected).bind(*arguments, **keywords).arguments
+
+    def _places(self) -> list[str]:
+        return [one.name for one in self._inspected if _KINDS[one.kind] in ("positional", "any")]
+
     def _named(self, error: ValidationError) -> ValidationError:
         """The same error, with the names of arguments that were given by their places."""
-        places = [one.name for one in self._inspected if _KINDS[one.kind] in ("positional", "any")]
+        places = self._places()
         rest = self._name_of(Inspected.VAR_POSITIONAL)
         lines: list[Any] = []
         for line in error.errors(include_url=False):
@@ -166,6 +179,8 @@ class Signature:
         )
         schema = generate_arguments_schema(stand_in, "arguments", config=_CONFIG)
         self._parameters = {one.name: _described(one, resolved.get(one.name, Any)) for one in self._inspected}
+        infos = {one.name: _info(one, resolved.get(one.name, Any)) for one in self._inspected}
+        self.made_anew = frozenset(name for name, info in infos.items() if info.default_factory is not None)
         self._schema = schema
         self._validator = SchemaValidator(schema, {"title": self.title})
         return self._validator
@@ -222,12 +237,15 @@ def _described(parameter: Inspected, annotation: Any) -> Parameter:
     kind = _KINDS[parameter.kind]
     if kind in ("arguments", "keywords"):
         return Parameter(parameter.name, annotation, kind, False)
-    if parameter.default is Inspected.empty:
-        info = FieldInfo.from_annotation(annotation)
-    else:
-        info = FieldInfo.from_annotated_attribute(annotation, parameter.default)
+    info = _info(parameter, annotation)
     default = None if info.default is PydanticUndefined else info.default
     return Parameter(parameter.name, annotation, kind, info.is_required(), default, info.description)
+
+
+def _info(parameter: Inspected, annotation: Any) -> FieldInfo:
+    if parameter.default is Inspected.empty:
+        return FieldInfo.from_annotation(annotation)
+    return FieldInfo.from_annotated_attribute(annotation, parameter.default)
 
 
 def _names_something(annotation: Any) -> bool:
