@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
 import threading
@@ -18,7 +19,7 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from itertools import takewhile
-from types import EllipsisType
+from types import EllipsisType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from . import _core, changes
@@ -80,6 +81,18 @@ class CommandKey:
     arecord: Callable[[str], Awaitable[None]]
     #: Takes back what was recorded, where no transaction does.
     forget: Callable[[], None]
+
+
+def takes_command_keys(entity_class: type) -> bool:
+    """Whether a class has a command that takes idempotency keys."""
+    for base in entity_class.__mro__:
+        for value in vars(base).values():
+            function = getattr(value, "__func__", value)
+            if isinstance(function, FunctionType) and getattr(
+                getattr(function, "__nitro_command__", None), "idempotent", False
+            ):
+                return True
+    return False
 
 
 class Repository(ABC):
@@ -328,6 +341,10 @@ class Repository(ABC):
         """
         raise UnsupportedQuery(f"{type(self).__name__} keeps no keys, which {command} with idempotent=True needs")
 
+    def forget_command_keys(self, older_than: datetime.timedelta) -> int:  # noqa: ARG002  (as above)
+        """Forgets the idempotency keys that were used first longer ago than that, and tells how many those were."""
+        raise UnsupportedQuery(f"{type(self).__name__} keeps no idempotency keys of commands")
+
     def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:  # noqa: ARG002  (what others do)
         """What is changed inside is kept together or not at all, where the backend declares `transactions`.
 
@@ -375,6 +392,10 @@ class Repository(ABC):
     ) -> AbstractAsyncContextManager[CommandKey]:
         """`command_key`, for async code."""
         return _awaited(self.command_key(entity_class, command, key, arguments))
+
+    async def aforget_command_keys(self, older_than: datetime.timedelta) -> int:
+        """`forget_command_keys`, for async code."""
+        return self.forget_command_keys(older_than)
 
     def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (as above)
         """`transaction`, for async code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
@@ -34,7 +35,7 @@ class MemoryRepo(Repository):
 
     Args:
         isolated: Whether entities are copied in and out.
-        clock: Seconds, never going back: what time-to-live is measured by.
+        clock: Seconds, never going back: what time-to-live, and the age of idempotency keys, is measured by.
     """
 
     def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = monotonic) -> None:
@@ -46,7 +47,8 @@ class MemoryRepo(Repository):
         self._tables: dict[type, _core.MemoryTable] = {}
         self._new_table = threading.Lock()
         self._locks = KeyLocks(_lock_name)
-        self._command_keys: dict[tuple[str, str], tuple[str, str]] = {}
+        #: {(command, key): (arguments, result, when)}
+        self._command_keys: dict[tuple[str, str], tuple[str, str, float]] = {}
 
     def _table(self, entity_class: type[Entity]) -> _core.MemoryTable:
         table = self._tables.get(entity_class)
@@ -216,7 +218,7 @@ class MemoryRepo(Repository):
 
     def _command_key(self, name: tuple[str, str], arguments: str) -> CommandKey:
         def record(result: str) -> None:
-            self._command_keys[name] = arguments, result
+            self._command_keys[name] = arguments, result, self._clock()
 
         async def arecord(result: str) -> None:
             record(result)
@@ -224,7 +226,13 @@ class MemoryRepo(Repository):
         def forget() -> None:
             self._command_keys.pop(name, None)
 
-        return CommandKey(self._command_keys.get(name), record, arecord, forget)
+        known = self._command_keys.get(name)
+        return CommandKey(None if known is None else known[:2], record, arecord, forget)
+
+    def forget_command_keys(self, older_than: datetime.timedelta) -> int:
+        now, age = self._clock(), older_than.total_seconds()
+        old = [name for name, (_, _, used_at) in list(self._command_keys.items()) if now - used_at > age]
+        return sum(self._command_keys.pop(name, None) is not None for name in old)
 
     def check(self) -> list[str]:
         """What is wrong with the indexes, in words: nothing, unless somebody wrote past the entities."""

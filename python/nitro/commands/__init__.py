@@ -12,9 +12,10 @@ from types import FunctionType
 from typing import Any, Literal, TypeVar, overload
 
 from .declared import Binds, Command, Declared, Kind
+from .forgetting import aforget_keys, forget_keys
 from .signatures import Parameter
 
-__all__ = ["Command", "Parameter", "command", "event", "of", "query"]
+__all__ = ["Command", "Parameter", "aforget_keys", "command", "event", "forget_keys", "of", "query"]
 
 F = TypeVar("F")
 R = TypeVar("R")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from types import FunctionType
+import datetime
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
+from ... import clock
 from ...errors import SchemaMismatch
 from ...repository import CommandKey
 from .database import Database, NoSuchTable
 
-#: One row for each key: what the call was given and, once it has ended, what it gave.
+#: One row for each key: what the call was given, once it has ended what it gave, and when it was.
 TABLE = sa.Table(
     "nitro_command_keys",
     sa.MetaData(),
@@ -22,32 +23,36 @@ TABLE = sa.Table(
     sa.Column("used_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
 )
 
-_CLAIM = "INSERT INTO nitro_command_keys (command, key, arguments) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+# "@" stands for a moment so many seconds ago: see `_ago`.
+_CLAIM = "INSERT INTO nitro_command_keys (command, key, arguments, used_at) VALUES (?, ?, ?, @) ON CONFLICT DO NOTHING"
 _READ = "SELECT arguments, result FROM nitro_command_keys WHERE command = ? AND key = ?"
 _RECORD = "UPDATE nitro_command_keys SET result = ? WHERE command = ? AND key = ?"
-
-
-def are_kept_for(entity_class: type) -> bool:
-    """Whether a class has a command that takes keys."""
-    for base in entity_class.__mro__:
-        for value in vars(base).values():
-            function = getattr(value, "__func__", value)
-            if isinstance(function, FunctionType) and getattr(
-                getattr(function, "__nitro_command__", None), "idempotent", False
-            ):
-                return True
-    return False
+_FORGET = "DELETE FROM nitro_command_keys WHERE used_at < @"
 
 
 def _sql(store: Database, sql: str) -> str:
-    return sql.replace("?", "%s") if store.dialect.paramstyle == "format" else sql
+    if store.dialect.name == "sqlite":
+        return sql.replace("@", "?")
+    # The clocks of those who use keys and forget them may differ.
+    moment = "(coalesce(%s::timestamptz, statement_timestamp()) - make_interval(secs => %s::float8))"
+    return sql.replace("?", "%s").replace("@", moment)
+
+
+def _ago(store: Database, seconds: float = 0.0) -> tuple[Any, ...]:
+    """The parameters of an "@". A test's frozen clock is everybody's."""
+    if store.dialect.name == "sqlite":
+        moment = clock.now() - datetime.timedelta(seconds=seconds)
+        return (moment.astimezone(datetime.UTC).replace(tzinfo=None).isoformat(" ", "microseconds"),)
+    return (None if clock.source is None else clock.now(), seconds)
 
 
 def claimed(store: Database, command: str, key: str, arguments: str) -> CommandKey:
     """A key, in the transaction that is going on. One that another transaction has is waited for."""
+    found: Any = None
     try:
-        is_mine = store.execute(_sql(store, _CLAIM), (command, key, arguments))
-        found: Any = None if is_mine else store.fetch_one(_sql(store, _READ), (command, key))
+        # Whoever has it may forget it before it is read.
+        while found is None and not store.execute(_sql(store, _CLAIM), (command, key, arguments, *_ago(store))):
+            found = store.fetch_one(_sql(store, _READ), (command, key))
     except NoSuchTable as error:
         _missing(store, command, error)
     return _key(store, command, key, found)
@@ -55,9 +60,10 @@ def claimed(store: Database, command: str, key: str, arguments: str) -> CommandK
 
 async def aclaimed(store: Database, command: str, key: str, arguments: str) -> CommandKey:
     """`claimed`, for async code."""
+    found: Any = None
     try:
-        is_mine = await store.aexecute(_sql(store, _CLAIM), (command, key, arguments))
-        found: Any = None if is_mine else await store.afetch_one(_sql(store, _READ), (command, key))
+        while found is None and not await store.aexecute(_sql(store, _CLAIM), (command, key, arguments, *_ago(store))):
+            found = await store.afetch_one(_sql(store, _READ), (command, key))
     except NoSuchTable as error:
         _missing(store, command, error)
     return _key(store, command, key, found)
@@ -76,7 +82,26 @@ def _key(store: Database, command: str, key: str, found: Any) -> CommandKey:
         # The transaction does.
         pass
 
-    return CommandKey(found, record, arecord, forget)
+    # Without a result it is this transaction that uses it, and has not come to the end.
+    known = None if found is None or found[1] is None else (found[0], found[1])
+    return CommandKey(known, record, arecord, forget)
+
+
+def forget(store: Database, older_than: datetime.timedelta) -> int:
+    """Forgets the keys that were used first longer ago, and tells how many those were."""
+    try:
+        return store.execute(_sql(store, _FORGET), _ago(store, older_than.total_seconds()))
+    except NoSuchTable:
+        # Nobody has used any.
+        return 0
+
+
+async def aforget(store: Database, older_than: datetime.timedelta) -> int:
+    """`forget`, for async code."""
+    try:
+        return await store.aexecute(_sql(store, _FORGET), _ago(store, older_than.total_seconds()))
+    except NoSuchTable:
+        return 0
 
 
 def _missing(store: Database, command: str, error: NoSuchTable) -> NoReturn:

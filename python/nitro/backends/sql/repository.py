@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
@@ -606,6 +607,12 @@ class SQLModelBackend(Repository):
         arguments: str,
     ) -> AsyncGenerator[CommandKey]:
         yield await command_keys.aclaimed(self.database, command, key, arguments)
+
+    def forget_command_keys(self, older_than: datetime.timedelta) -> int:
+        return command_keys.forget(self.database, older_than)
+
+    async def aforget_command_keys(self, older_than: datetime.timedelta) -> int:
+        return await command_keys.aforget(self.database, older_than)
 
     def clear(self, entity_class: type[Entity] | None = None) -> None:
         """Deletes every entity of a class, or of every class that was used here."""

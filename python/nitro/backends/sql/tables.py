@@ -20,7 +20,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from ...entity import Entity
 from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
-from ...repository import is_substituted, repository_of
+from ...repository import is_substituted, repository_of, takes_command_keys
 from . import command_keys, outbox, types
 from .database import WRITING, Database, database
 from .entity import SQLEntity
@@ -141,7 +141,7 @@ def tables_of(store: Database) -> dict[str, tuple[sa.Table, type]]:
 def _own_tables(store: Database) -> list[sa.Table]:
     """The tables that Nitro itself needs in a database, for what the program does."""
     here = (known for known in entity_classes() if _database_of(known) is store)
-    keys = [command_keys.TABLE] if any(map(command_keys.are_kept_for, here)) else []
+    keys = [command_keys.TABLE] if any(map(takes_command_keys, here)) else []
     return [*outbox.tables_of(store), *keys]
 
 
