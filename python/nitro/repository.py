@@ -345,7 +345,7 @@ class Repository(ABC):
         """Forgets the idempotency keys that were used first longer ago than that, and tells how many those were."""
         raise UnsupportedQuery(f"{type(self).__name__} keeps no idempotency keys of commands")
 
-    def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:  # noqa: ARG002  (what others do)
+    def transaction(self, isolation: str | None = None) -> AbstractContextManager[object]:  # noqa: ARG002  (what others do)
         """What is changed inside is kept together or not at all, where the backend declares `transactions`.
 
         Args:
@@ -366,7 +366,7 @@ class Repository(ABC):
         """A function that takes back whatever is written of the entity from now on: see `Capabilities.undo`."""
         raise UnsupportedQuery(f"{type(self).__name__} cannot take back what it has written")
 
-    def savepoint(self) -> AbstractContextManager[None]:
+    def savepoint(self) -> AbstractContextManager[object]:
         """What is changed inside of it, inside of a `transaction`, is taken back when it ends with an exception.
 
         Raises:
@@ -397,12 +397,16 @@ class Repository(ABC):
         """`forget_command_keys`, for async code."""
         return self.forget_command_keys(older_than)
 
-    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (as above)
-        """`transaction`, for async code."""
+    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[object]:  # noqa: ARG002  (as above)
+        """`transaction`, for async code.
+
+        A task may be cancelled while it commits. Where that is kept, and CancelledError raised nevertheless, what was
+        entered has an attribute `is_kept` that is true then.
+        """
         return nullcontext()
 
-    def asavepoint(self) -> AbstractAsyncContextManager[None]:
-        """`savepoint`, for async code."""
+    def asavepoint(self) -> AbstractAsyncContextManager[object]:
+        """`savepoint`, for async code; `is_kept` as for `atransaction`."""
         raise UnsupportedQuery(f"{type(self).__name__} has no savepoints")
 
     async def aget_many(self, entity_class: type[E], keys: Iterable[Any]) -> list[E]:

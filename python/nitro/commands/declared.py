@@ -293,7 +293,13 @@ class Declared:
                 result = await self.function(*arguments, **keywords)
                 changed = _to_save(unit, target, new)
                 if len(changed) == 1 and entered is unit and is_alone(unit, changed[0]):
-                    await repository_of(type(changed[0])).asave(changed[0])
+                    try:
+                        await repository_of(type(changed[0])).asave(changed[0])
+                    except asyncio.CancelledError:
+                        if _core.version(changed[0]) and not _core.is_changed(changed[0]):
+                            # It is stored nevertheless.
+                            unit.met.clear()
+                        raise
                     unit.met.clear()
                 else:
                     for entity in changed:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -230,10 +231,10 @@ class Joined(Repository):
             self._unit.announce(events.saved, entity, changes)
 
     def _after_some(self, entities: list[Entity], before: list[_Before]) -> None:
-        """Some of many may have been stored, and then one was refused."""
-        for entity, (_, _, version, take_back) in zip(entities, before, strict=True):
-            if take_back is not None and _core.version(entity) != version:
-                self._unit.undo(take_back)
+        """Some may have been stored, and then another was refused, or the task cancelled."""
+        for entity, it in zip(entities, before, strict=True):
+            if _core.version(entity) != it[2]:
+                self._after(entity, it)
 
     def _save_later(self, verb: str, entity: Entity, ttl: Ttl) -> None:
         self._repository.check_save(type(entity), ttl)
@@ -331,7 +332,11 @@ class Joined(Repository):
         if self._is_later:
             self._save_later("save", entity, ttl)
         else:
-            await self._repository.asave(entity, ttl=ttl)
+            try:
+                await self._repository.asave(entity, ttl=ttl)
+            except asyncio.CancelledError:
+                self._after_some([entity], [before])
+                raise
         self._after(entity, before)
 
     async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
@@ -341,7 +346,11 @@ class Joined(Repository):
         if self._is_later:
             self._save_later("upsert", entity, ttl)
         else:
-            await self._repository.aupsert(entity, ttl=ttl)
+            try:
+                await self._repository.aupsert(entity, ttl=ttl)
+            except asyncio.CancelledError:
+                self._after_some([entity], [before])
+                raise
         self._after(entity, before)
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
@@ -366,7 +375,12 @@ class Joined(Repository):
             await self._unit.ajoin(self._repository)
         before = self._before_delete(entity)
         if not self._is_later:
-            await self._repository.adelete(entity)
+            try:
+                await self._repository.adelete(entity)
+            except asyncio.CancelledError:
+                if not _core.version(entity):
+                    self._after_delete(entity, before)
+                raise
         self._after_delete(entity, before)
 
     async def adelete_all(self, query: Query[Any]) -> int:
@@ -526,25 +540,31 @@ class Announcing(Joined):
         async with unit, Joined(unit, self._repository).alocked(entity_class, key) as entity:
             yield entity
 
-    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+    async def _awrite(self, write: Callable[[Joined], Coroutine[Any, Any, None]]) -> None:
+        """Writes in a unit of its own. What is stored though the task is cancelled is told nevertheless."""
         unit, joined = self._alone(is_async=True)
+        cancelled: asyncio.CancelledError | None = None
         async with unit:
-            await joined.asave(entity, ttl=ttl)
+            try:
+                await write(joined)
+            except asyncio.CancelledError as error:
+                if not unit.has_stored:
+                    raise
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
+        await self._awrite(lambda joined: joined.asave(entity, ttl=ttl))
 
     async def aupsert(self, entity: Entity, *, ttl: Ttl = ...) -> None:
-        unit, joined = self._alone(is_async=True)
-        async with unit:
-            await joined.aupsert(entity, ttl=ttl)
+        await self._awrite(lambda joined: joined.aupsert(entity, ttl=ttl))
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
-        unit, joined = self._alone(is_async=True)
-        async with unit:
-            await joined.asave_all(entities, ttl=ttl)
+        await self._awrite(lambda joined: joined.asave_all(entities, ttl=ttl))
 
     async def adelete(self, entity: Entity) -> None:
-        unit, joined = self._alone(is_async=True)
-        async with unit:
-            await joined.adelete(entity)
+        await self._awrite(lambda joined: joined.adelete(entity))
 
     @asynccontextmanager
     async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:

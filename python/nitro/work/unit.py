@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import logging
 import warnings
 from asyncio import _get_running_loop
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
@@ -22,6 +23,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from .. import _core, events
+from .._tasks import settled
 from ..changes import renew
 from ..entity import Entity
 from ..errors import UnitOfWorkError, UnsavedChangesWarning
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from ..events import LifecycleSignal
 
 E = TypeVar("E", bound=Entity)
+
+_log = logging.getLogger("nitro.work")
 
 #: The unit that the running code is inside of.
 ambient: ContextVar[Unit | None] = ContextVar("nitro_unit_of_work", default=None)
@@ -76,6 +80,7 @@ class Unit:
 
     __slots__ = (
         "_after",
+        "_begun",
         "_deferred",
         "_failed_inside",
         "_has_strangers",
@@ -294,7 +299,7 @@ class Unit:
                 repository.stand_apart()
             level = self.isolation
             transaction = repository.atransaction() if level is None else repository.atransaction(isolation=level)
-            await transaction.__aenter__()
+            self._begun = await transaction.__aenter__()
             self._with, self._transaction = repository, transaction
         elif repository is not self._with:
             self._check_scope(repository)
@@ -477,8 +482,13 @@ class Unit:
         _raise(errors)
 
     async def acommit(self, *, is_over: bool = False) -> None:
-        """`commit`, of an async unit."""
+        """`commit`, of an async unit.
+
+        Where the task is cancelled while the database commits, and that is kept, it is done as ever, and what comes
+        after it too, to the end; CancelledError is raised then.
+        """
         has_more = bool(self._after or self._later or self._deferred or self._failed_inside)
+        cancelled: asyncio.CancelledError | None = None
         try:
             if has_more:
                 while self._deferred:
@@ -489,7 +499,12 @@ class Unit:
             transaction = self._transaction
             if transaction is not None:
                 self._transaction = None
-                await transaction.__aexit__(None, None, None)
+                try:
+                    await transaction.__aexit__(None, None, None)
+                except asyncio.CancelledError as error:
+                    if not getattr(self._begun, "is_kept", False):
+                        raise
+                    cancelled = error
         except BaseException as error:
             await self.arollback(error)
             raise
@@ -500,21 +515,27 @@ class Unit:
         if self._held is not None and not self._later:
             await self._alet_go()
         if has_more:
-            await self._afollow()
+            # In a task of its own: it comes to its end though this one is cancelled, maybe at whatever it awaits.
+            following = asyncio.ensure_future(self._followed())
+            late = await settled(following)
+            cancelled, errors = cancelled or late, following.result()
+            if cancelled is None:
+                _raise(errors)
+            elif errors:
+                _log.error(_FAILED_AFTER, exc_info=ExceptionGroup(_FAILED_AFTER, errors))
+        if cancelled is not None:
+            raise cancelled
 
-    async def _afollow(self) -> None:
-        """`_follow`, of an async unit."""
+    async def _followed(self) -> list[Exception]:
+        """`_follow`, of an async unit; gives what went wrong."""
+        ambient.set(None)
         writes, after = self._to_follow()
         errors: list[Exception] = []
-        token = ambient.set(None)
-        try:
-            for repository, verb, entity, options in writes:
-                await _agather(errors, partial(getattr(repository, f"a{verb}"), entity, **options))
-            for function in after:
-                await _agather(errors, function)
-        finally:
-            ambient.reset(token)
-        _raise(errors)
+        for repository, verb, entity, options in writes:
+            await _agather(errors, partial(getattr(repository, f"a{verb}"), entity, **options))
+        for function in after:
+            await _agather(errors, function)
+        return errors
 
     def rollback(self, error: BaseException | None = None) -> None:
         """Takes back what was changed."""
@@ -553,6 +574,11 @@ class Unit:
     def is_idle(self) -> bool:
         """Whether no repository was asked for anything, no transaction begun, and nothing is to be done at the end."""
         return not (self.joined or self._transaction or self._after or self._deferred or self._failed_inside)
+
+    @property
+    def has_stored(self) -> bool:
+        """Whether something is stored that has been told, and that no transaction takes back."""
+        return self._transaction is None and bool(self._after)
 
     def _announcements(self) -> list[_Announcement]:
         return [function for function in self._after if isinstance(function, _Announcement)]
@@ -639,13 +665,17 @@ class Unit:
     async def asavepoint(self) -> AsyncGenerator[None]:
         """`savepoint`, in an async unit."""
         mark, repository = self.mark(), self._in_transaction
+        begun: object = None
         try:
             if repository is None:
                 yield
             else:
-                async with repository.asavepoint():
+                async with repository.asavepoint() as begun:
                     yield
         except BaseException as error:
+            if getattr(begun, "is_kept", False):
+                # The task is cancelled as it ends.
+                raise
             if repository is None and self._transaction is not None:
                 transaction, self._transaction = self._transaction, None
                 await _aexit(transaction, error)
@@ -796,6 +826,9 @@ class AfterCommit(ExceptionGroup[Exception]):
         return AfterCommit(self.message, excs)
 
 
+_FAILED_AFTER = "the unit of work is committed, and what came after that has failed"
+
+
 def _raise(errors: list[Exception]) -> None:
     if errors:
-        raise AfterCommit("the unit of work is committed, and what came after that has failed", errors)
+        raise AfterCommit(_FAILED_AFTER, errors)

@@ -7,6 +7,7 @@ compiles the statements, and has engines of its own for whoever wants its sessio
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 Row = tuple[Any, ...]
 Parameters = Sequence[Any]
+
+#: What a task was cancelled by while a statement was executed that was done nevertheless: raised by whoever has asked
+#: for it, when it has told the entities.
+Late = list[asyncio.CancelledError]
 
 
 #: Options of a connection of SQLAlchemy that is going to write: on SQLite its transactions wait for others at once, and
@@ -77,17 +82,18 @@ class Transaction(Generic[C]):
         connection: What it goes over.
         isolation: The level that it was begun with; None for what the database does by itself.
         is_open: Whether it has not ended yet. A task that was started inside may live on after the end.
+        is_kept: Whether it was committed. It may be though the end raises CancelledError.
         undo: What is to be called, last first, when it is not kept.
         savepoints: Those that are set, the last one at the end.
         sessions: The sessions of SQLAlchemy that are part of it.
     """
 
-    __slots__ = ("_names", "connection", "is_open", "isolation", "savepoints", "sessions", "undo")
+    __slots__ = ("_names", "connection", "is_kept", "is_open", "isolation", "savepoints", "sessions", "undo")
 
     def __init__(self, connection: C, isolation: str | None = None) -> None:
         self.connection = connection
         self.isolation = isolation
-        self.is_open = True
+        self.is_open, self.is_kept = True, False
         self.undo: list[Callable[[], None]] = []
         self.savepoints: list[Savepoint] = []
         self.sessions: Sequence[JoinedSession] = ()
@@ -174,13 +180,13 @@ class Current(Generic[C]):
         """What follows is outside of it, though it is not over."""
         self._variable.reset(token)
 
-    def end(self, transaction: Transaction[C], token: Token[Transaction[C] | None], *, is_kept: bool) -> None:
+    def end(self, transaction: Transaction[C], token: Token[Transaction[C] | None]) -> None:
         """It is over."""
         transaction.is_open = False
         # Whoever finishes a generator that others have left does so in another context, where it was never set.
         with suppress(ValueError):
             self._variable.reset(token)
-        if not is_kept:
+        if not transaction.is_kept:
             transaction.undone()
         for session in transaction.sessions:
             session.end()
@@ -268,10 +274,10 @@ class Database(ABC):
         """What a statement gives, `size` rows at a time, while the rest stays in the database."""
 
     @abstractmethod
-    def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:
+    def transaction(self, isolation: str | None = None) -> AbstractContextManager[Transaction[Any]]:
         """Whatever this thread does inside is kept together, or not at all when it ends with an exception.
 
-        One inside of another is part of it.
+        One inside of another is part of it, and gives the outer one.
 
         Args:
             isolation: "read committed", "repeatable read" or "serializable": how far others who write at the same time
@@ -288,12 +294,21 @@ class Database(ABC):
         """`fetch_one`, for async code."""
 
     @abstractmethod
-    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
-        """`fetch_all`, for async code."""
+    async def afetch_all(
+        self, sql: str, parameters: Parameters, *, write: bool = False, late: Late | None = None
+    ) -> list[Row]:
+        """`fetch_all`, for async code.
+
+        Args:
+            sql: See there, as for the others.
+            parameters: See there.
+            write: Whether it writes.
+            late: Takes up the cancellation of a task that came too late; None has it raised.
+        """
 
     @abstractmethod
-    async def aexecute(self, sql: str, parameters: Parameters) -> int:
-        """`execute`, for async code."""
+    async def aexecute(self, sql: str, parameters: Parameters, late: Late | None = None) -> int:
+        """`execute`, for async code; `late` as for `afetch_all`."""
 
     @abstractmethod
     async def aexecute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
@@ -304,8 +319,11 @@ class Database(ABC):
         """`stream`, for async code."""
 
     @abstractmethod
-    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:
-        """`transaction`, for async code."""
+    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[Transaction[Any]]:
+        """`transaction`, for async code.
+
+        A task that is cancelled while it commits waits for the outcome, and ends then: `is_kept` tells it.
+        """
 
     def _check_isolation(self, isolation: str, outer: Transaction[Any] | None) -> None:
         if isolation not in ISOLATION_LEVELS:
@@ -321,7 +339,7 @@ class Database(ABC):
     # --- Savepoints ---
 
     @contextmanager
-    def savepoint(self) -> Generator[None]:
+    def savepoint(self) -> Generator[Savepoint]:
         """What this thread does inside of it, inside of a transaction, is taken back when it ends with an exception.
 
         The exception goes on; whoever catches it goes on with the transaction. Entities that were saved or deleted
@@ -352,7 +370,7 @@ class Database(ABC):
             raise NitroError("a savepoint is set inside of a transaction: put it into `with ...transaction():`")
         savepoint = self._set(transaction)
         try:
-            yield
+            yield savepoint
         except BaseException:
             # Without a connection there is nothing to undo.
             with suppress(BackendUnavailable):
@@ -361,7 +379,7 @@ class Database(ABC):
         self._release(transaction, savepoint)
 
     @asynccontextmanager
-    async def asavepoint(self) -> AsyncGenerator[None]:
+    async def asavepoint(self) -> AsyncGenerator[Savepoint]:
         """`savepoint`, for async code."""
         transaction = self._transaction(is_async=True)
         if transaction is None:
@@ -370,18 +388,18 @@ class Database(ABC):
             )
         savepoint = await self._aset(transaction)
         try:
-            yield
+            yield savepoint
         except BaseException:
             with suppress(BackendUnavailable):
                 await self._atake_back(transaction, savepoint)
             raise
         await self._arelease(transaction, savepoint)
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self) -> AbstractContextManager[Transaction[Any] | Savepoint]:
         """What is done inside is kept together or not at all: a transaction, or a savepoint where there is one."""
         return self.savepoint() if self.in_transaction else self.transaction()
 
-    def atogether(self) -> AbstractAsyncContextManager[None]:
+    def atogether(self) -> AbstractAsyncContextManager[Transaction[Any] | Savepoint]:
         """`together`, for async code."""
         return self.asavepoint() if self.in_transaction else self.atransaction()
 
@@ -409,8 +427,11 @@ class Database(ABC):
         if self._is_given_up(transaction.connection):
             await self._atake_back(transaction, savepoint)
         if self._is_to_release(transaction, savepoint):
-            await self._acommand(transaction.connection, f"RELEASE SAVEPOINT {savepoint.name}")
+            late: Late = []
+            await self._acommand(transaction.connection, f"RELEASE SAVEPOINT {savepoint.name}", late=late)
             transaction.released(savepoint)
+            if late:
+                raise late[0]
 
     def _is_to_release(self, transaction: Transaction[Any], savepoint: Savepoint) -> bool:
         """Whether the database has to be told that a savepoint is not needed any more."""
@@ -460,8 +481,8 @@ class Database(ABC):
         """Executes commands that have no parameters and give no rows, on the connection of a transaction."""
 
     @abstractmethod
-    async def _acommand(self, connection: Any, *commands: str) -> None:
-        """`_command`, for async code."""
+    async def _acommand(self, connection: Any, *commands: str, late: Late | None = None) -> None:
+        """`_command`, for async code; `late` as for `afetch_all`."""
 
     @abstractmethod
     def _is_given_up(self, connection: Any) -> bool:

@@ -28,6 +28,7 @@ from .database import (
     Clash,
     Current,
     Database,
+    Late,
     NoSuchTable,
     Parameters,
     Row,
@@ -270,23 +271,22 @@ class PostgresDatabase(Database):
         yield rows
 
     @contextmanager
-    def transaction(self, isolation: str | None = None) -> Generator[None]:
+    def transaction(self, isolation: str | None = None) -> Generator[Transaction[_Held]]:
         outer = self._transaction(is_async=False)
         if isolation is not None:
             self._check_isolation(isolation, outer)
         if outer is not None:
-            yield
+            yield outer
             return
         taken = self._pool.take()
         transaction, token = self._held.enter(taken, isolation)
-        is_kept = False
         try:
             try:
                 taken.prepared.command(_BEGIN[isolation])
             except psycopg.Error as error:
                 self._failed(error, taken, write=False)
             try:
-                yield
+                yield transaction
                 for session in transaction.sessions:
                     session.commit()
             except BaseException:
@@ -301,9 +301,9 @@ class PostgresDatabase(Database):
             except _ERRORS as error:
                 self._failed(error, taken, write=is_there)
             self._check_kept(ended)
-            is_kept = True
+            transaction.is_kept = True
         finally:
-            self._held.end(transaction, token, is_kept=is_kept)
+            self._held.end(transaction, token)
             self._give(self._pool, taken)
 
     def _transaction(self, *, is_async: bool) -> Transaction[_Held] | None:
@@ -322,9 +322,9 @@ class PostgresDatabase(Database):
         except psycopg.Error as error:
             self._failed(error, connection, write=False)
 
-    async def _acommand(self, connection: _Held, *commands: str) -> None:
+    async def _acommand(self, connection: _Held, *commands: str, late: Late | None = None) -> None:
         try:
-            await connection.prepared.acommand("; ".join(commands).encode())
+            await connection.prepared.acommand("; ".join(commands).encode(), late)
         except psycopg.Error as error:
             self._failed(error, connection, write=False)
 
@@ -356,10 +356,12 @@ class PostgresDatabase(Database):
             self._loops[id(loop)] = loop, pool
             return pool
 
-    async def _arun(self, held: _Held, read: Callable[[Any], T], sql: str, parameters: Parameters) -> T:
+    async def _arun(
+        self, held: _Held, read: Callable[[Any], T], sql: str, parameters: Parameters, late: Late | None = None
+    ) -> T:
         if statements.listeners:
             statements.tell(self, sql, parameters)
-        return await held.prepared.arun(read, sql, parameters)
+        return await held.prepared.arun(read, sql, parameters, late)
 
     async def afetch_one(self, sql: str, parameters: Parameters) -> Row | None:
         held, pool = self._ainside(), self._here()
@@ -372,22 +374,24 @@ class PostgresDatabase(Database):
             if held is None:
                 self._give(pool, taken)
 
-    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:
+    async def afetch_all(
+        self, sql: str, parameters: Parameters, *, write: bool = False, late: Late | None = None
+    ) -> list[Row]:
         held, pool = self._ainside(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
-            return await self._arun(taken, taken.prepared.every, sql, parameters)
+            return await self._arun(taken, taken.prepared.every, sql, parameters, late)
         except _ERRORS as error:
             self._failed(error, taken, write=write and held is None)
         finally:
             if held is None:
                 self._give(pool, taken)
 
-    async def aexecute(self, sql: str, parameters: Parameters) -> int:
+    async def aexecute(self, sql: str, parameters: Parameters, late: Late | None = None) -> int:
         held, pool = self._ainside(), self._here()
         taken = pool.take_idle() or await pool.take() if held is None else held
         try:
-            return await self._arun(taken, taken.prepared.rowcount, sql, parameters)
+            return await self._arun(taken, taken.prepared.rowcount, sql, parameters, late)
         except _ERRORS as error:
             self._failed(error, taken, write=held is None)
         finally:
@@ -458,24 +462,24 @@ class PostgresDatabase(Database):
         yield rows
 
     @asynccontextmanager
-    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
+    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[Transaction[_Held]]:
         outer = self._transaction(is_async=True)
         if isolation is not None:
             self._check_isolation(isolation, outer)
         if outer is not None:
-            yield
+            yield outer
             return
         pool = self._here()
         taken = await pool.take()
         transaction, token = self._async_held.enter(taken, isolation)
-        is_kept = False
+        late: Late = []
         try:
             try:
                 await taken.prepared.acommand(_BEGIN[isolation])
             except psycopg.Error as error:
                 self._failed(error, taken, write=False)
             try:
-                yield
+                yield transaction
                 for session in transaction.sessions:
                     await greenlet_spawn(session.commit)
             except BaseException:
@@ -486,14 +490,16 @@ class PostgresDatabase(Database):
             # The driver may have closed it, as it does where it cannot cancel a statement: then no COMMIT is sent.
             is_there = not taken.connection.closed
             try:
-                ended = await taken.prepared.acommand(b"COMMIT")
+                ended = await taken.prepared.acommand(b"COMMIT", late)
             except _ERRORS as error:
                 self._failed(error, taken, write=is_there)
             self._check_kept(ended)
-            is_kept = True
+            transaction.is_kept = True
         finally:
-            self._async_held.end(transaction, token, is_kept=is_kept)
+            self._async_held.end(transaction, token)
             self._give(pool, taken)
+            if late:
+                raise late[0]
 
     # --- Errors ---
 

@@ -6,27 +6,42 @@ time that a statement by key takes. What adapts values and what waits for the se
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psycopg
 from psycopg import errors
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import execute
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.waiting import wait_async
+
+from ..._tasks import settled
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, Connection
     from psycopg.abc import PQGen
     from psycopg.pq.abc import PGresult
 
+    from .database import Late
+
 T = TypeVar("T")
 
 #: How often a statement is executed before it is prepared, and how many are remembered; as with psycopg.
 THRESHOLD = 5
 REMEMBERED = 100
+
+#: Seconds between two looks at whether the program is interrupted; as with psycopg.
+_INTERVAL = 0.1
+
+#: Seconds that a task which is cancelled waits for the server at most: for a statement that was told to end, and for
+#: BEGIN, COMMIT and the like, which are not.
+ENDING, ANSWERING = 5.0, 30.0
 
 _PARAMETER = re.compile("%[s%]")
 
@@ -53,10 +68,21 @@ class Prepared:
         with self._connection.lock:
             return self._connection.wait(self._running(read, sql, parameters))
 
-    async def arun(self, read: Callable[[PGresult], T], sql: str, parameters: Sequence[Any]) -> T:
-        """`run`, on a connection of an event loop."""
+    async def arun(
+        self, read: Callable[[PGresult], T], sql: str, parameters: Sequence[Any], late: Late | None = None
+    ) -> T:
+        """`run`, on a connection of an event loop.
+
+        Where the task is cancelled, the server is told to end the statement, and what it says to that is awaited.
+
+        Args:
+            read: See `run`.
+            sql: See `run`.
+            parameters: See `run`.
+            late: Takes up a cancellation that came when the statement could not be ended any more; None has it raised.
+        """
         async with self._connection.lock:
-            return await self._connection.wait(self._running(read, sql, parameters))
+            return await self._awaited(self._running(read, sql, parameters), late, ends=True)
 
     def command(self, command: bytes) -> bytes | None:
         """Executes BEGIN, COMMIT or ROLLBACK, and gives what the server says that it did.
@@ -66,10 +92,10 @@ class Prepared:
         with self._connection.lock:
             return self._connection.wait(self._commanding(command))
 
-    async def acommand(self, command: bytes) -> bytes | None:
-        """`command`, on a connection of an event loop."""
+    async def acommand(self, command: bytes, late: Late | None = None) -> bytes | None:
+        """`command`, on a connection of an event loop. It comes to its end though the task is cancelled."""
         async with self._connection.lock:
-            return await self._connection.wait(self._commanding(command))
+            return await self._awaited(self._commanding(command), late, ends=False)
 
     # --- What a statement gave ---
 
@@ -93,6 +119,40 @@ class Prepared:
         return rows
 
     # --- Within ---
+
+    async def _awaited(self, running: PQGen[T], late: Late | None, *, ends: bool) -> T:
+        """What the server says; where the task is cancelled, after that."""
+        try:
+            return await wait_async(running, self._pgconn.socket, _INTERVAL)
+        except asyncio.CancelledError as error:
+            if self._pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            cancelled = error
+        # In a task of its own: whoever is cancelled may be so at whatever it awaits.
+        ending = asyncio.ensure_future(self._ended(running) if ends else self._answered(running, ANSWERING))
+        await settled(ending)
+        if ending.cancelled() or late is None:
+            raise cancelled
+        failure = ending.exception()
+        if failure is None:
+            late.append(cancelled)
+            return ending.result()
+        # Without a connection nobody knows what was done.
+        raise failure if self._pgconn.status == ConnStatus.BAD else cancelled
+
+    async def _ended(self, running: PQGen[T]) -> T:
+        """Has the server end a statement, if it is not done; gives what it says to that."""
+        with suppress(psycopg.Error):
+            await self._connection.cancel_safe(timeout=ENDING)
+        return await self._answered(running, ENDING)
+
+    async def _answered(self, running: PQGen[T], seconds: float) -> T:
+        try:
+            async with asyncio.timeout(seconds):
+                return await wait_async(running, self._pgconn.socket, _INTERVAL)
+        except TimeoutError:
+            self._pgconn.finish()
+            raise psycopg.OperationalError(f"it has not answered for {seconds:g} seconds") from None
 
     def _running(self, read: Callable[[PGresult], T], sql: str, parameters: Sequence[Any]) -> PQGen[T]:
         pgconn, transformer, known = self._pgconn, self._transformer, self._known

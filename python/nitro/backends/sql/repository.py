@@ -23,7 +23,7 @@ from ...queries import Page, Query
 from ...relations import plain
 from ...repository import Capabilities, CommandKey, Repository, Ttl
 from . import command_keys
-from .database import Clash, Database, NoSuchTable, Row, Unfit, database
+from .database import Clash, Database, Late, NoSuchTable, Row, Savepoint, Transaction, Unfit, database
 from .mapping import FIRST, Mapping
 from .queries import Statements
 from .types import Refused
@@ -138,9 +138,14 @@ class SQLModelBackend(Repository):
             _accepted(self.database, entity, version)
 
     async def asave(self, entity: Entity, *, ttl: Ttl = ...) -> None:
-        version = await self._awritten(self._mapping(type(entity)), entity, ttl)
-        if version:
-            _accepted(self.database, entity, version)
+        late: Late = []
+        try:
+            version = await self._awritten(self._mapping(type(entity)), entity, ttl, late)
+            if version:
+                _accepted(self.database, entity, version)
+        finally:
+            if late:
+                raise late[0]
 
     def _written(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> int:
         """Stores an entity, which is to be told, and gives its version; 0 where nothing changed."""
@@ -159,7 +164,7 @@ class SQLModelBackend(Repository):
             self._refused(mapping, entity, error, None if where is None else store.fetch_one(*where))
         return version
 
-    async def _awritten(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> int:
+    async def _awritten(self, mapping: Mapping, entity: Entity, ttl: Ttl, late: Late | None = None) -> int:
         """`_written`, for async code."""
         saving = self._saving(mapping, entity, ttl)
         if saving is None:
@@ -168,8 +173,8 @@ class SQLModelBackend(Repository):
         store = mapping.database
         try:
             if numbered:
-                mapping.number(entity, await store.afetch_all(sql, parameters, write=True))
-            elif not await store.aexecute(sql, parameters):
+                mapping.number(entity, await store.afetch_all(sql, parameters, write=True, late=late))
+            elif not await store.aexecute(sql, parameters, late):
                 found = await store.afetch_one(mapping.version_sql, mapping.key_row(key))
                 self._stale(mapping, entity, key, found)
         except _REFUSALS as error:
@@ -193,13 +198,17 @@ class SQLModelBackend(Repository):
         mapping = self._mapping(type(entity))
         self.check_save(mapping.entity_class, ttl)
         validate_changes(entity)
+        late: Late = []
         try:
-            rows = await mapping.database.afetch_all(mapping.upsert_sql, mapping.row_of(entity), write=True)
+            rows = await mapping.database.afetch_all(mapping.upsert_sql, mapping.row_of(entity), write=True, late=late)
+            _accepted(self.database, entity, rows[0][0])
         except _REFUSALS as error:
             where = mapping.holder(entity, error)
             found = None if where is None else await mapping.database.afetch_one(*where)
             await _raised(self._refused, mapping, entity, error, found)
-        _accepted(self.database, entity, rows[0][0])
+        finally:
+            if late:
+                raise late[0]
 
     def _saving(self, mapping: Mapping, entity: Entity, ttl: Ttl) -> _Saving | None:
         """How to store an entity; None where nothing changed."""
@@ -232,13 +241,17 @@ class SQLModelBackend(Repository):
     async def adelete(self, entity: Entity) -> None:
         mapping = self._mapping(type(entity))
         key, parameters = self._deleting(mapping, entity)
+        late: Late = []
         try:
-            if not await mapping.database.aexecute(mapping.delete_sql, parameters):
+            if not await mapping.database.aexecute(mapping.delete_sql, parameters, late):
                 found = await mapping.database.afetch_one(mapping.version_sql, parameters[: len(mapping.keys)])
                 self._not_deleted(mapping, entity, key, found)
+            _accepted(self.database, entity, 0)
         except _REFUSALS as error:
             await _raised(self._refused, mapping, entity, error, None)
-        _accepted(self.database, entity, 0)
+        finally:
+            if late:
+                raise late[0]
 
     def _deleting(self, mapping: Mapping, entity: Entity) -> tuple[Any, tuple[Any, ...]]:
         version, key = _core.version(entity), original_identity(entity)
@@ -313,28 +326,33 @@ class SQLModelBackend(Repository):
         """`save_all`, for async code."""
         listed = _distinct(entities)
         done: list[tuple[list[Entity], int]] = []
-        async with self.database.atogether():
-            for mapping, members in self._batches(listed, ttl):
-                store = mapping.database
-                if len(members) == 1:
-                    done.append((members, await self._awritten(mapping, members[0], ttl)))
-                    continue
-                sql, rows, copied = mapping.insert_all(members)
-                try:
-                    if copied:
-                        await store.acopy(sql, rows)
-                    else:
-                        await store.aexecute_many(sql, rows)
-                except Refused:
-                    for entity in members:
-                        mapping.row_of(entity)
-                    raise
-                except _REFUSALS as error:
-                    await _raised(self._refused_among, mapping, members, error)
-                done.append((members, FIRST))
-        for members, version in done:
-            for entity in members if version else ():
-                _accepted(self.database, entity, version)
+        begun: Transaction[Any] | Savepoint | None = None
+        try:
+            async with self.database.atogether() as begun:
+                for mapping, members in self._batches(listed, ttl):
+                    store = mapping.database
+                    if len(members) == 1:
+                        done.append((members, await self._awritten(mapping, members[0], ttl)))
+                        continue
+                    sql, rows, copied = mapping.insert_all(members)
+                    try:
+                        if copied:
+                            await store.acopy(sql, rows)
+                        else:
+                            await store.aexecute_many(sql, rows)
+                    except Refused:
+                        for entity in members:
+                            mapping.row_of(entity)
+                        raise
+                    except _REFUSALS as error:
+                        await _raised(self._refused_among, mapping, members, error)
+                    done.append((members, FIRST))
+        finally:
+            # It may be kept though the task is cancelled.
+            if begun is not None and begun.is_kept:
+                for members, version in done:
+                    for entity in members if version else ():
+                        _accepted(self.database, entity, version)
 
     def _batches(self, entities: list[Entity], ttl: Ttl) -> Iterator[tuple[Mapping, list[Entity]]]:
         """New entities of one class that follow one another, together; every other one by itself."""
@@ -535,10 +553,10 @@ class SQLModelBackend(Repository):
     def transaction_scope(self) -> Database:
         return self.database
 
-    def transaction(self, isolation: str | None = None) -> AbstractContextManager[None]:
+    def transaction(self, isolation: str | None = None) -> AbstractContextManager[Transaction[Any]]:
         return self.database.transaction(isolation)
 
-    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[None]:
+    def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[Transaction[Any]]:
         return self.database.atransaction(isolation)
 
     def stand_apart(self) -> None:
@@ -552,10 +570,10 @@ class SQLModelBackend(Repository):
         """An `AsyncSession` of SQLModel on the connection of the transaction that is going on."""
         return self.database.asession()
 
-    def savepoint(self) -> AbstractContextManager[None]:
+    def savepoint(self) -> AbstractContextManager[Savepoint]:
         return self.database.savepoint()
 
-    def asavepoint(self) -> AbstractAsyncContextManager[None]:
+    def asavepoint(self) -> AbstractAsyncContextManager[Savepoint]:
         return self.database.asavepoint()
 
     @contextmanager

@@ -12,7 +12,7 @@ import re
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import Token
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -24,10 +24,23 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
+from ..._tasks import settled
 from ...config import Settings
 from ...errors import BackendError, BackendUnavailable, WriteConflict
 from . import sqlite_functions, statements
-from .database import WRITING, Clash, Current, Database, NoSuchTable, Parameters, Row, Transaction, Unfit, quoting
+from .database import (
+    WRITING,
+    Clash,
+    Current,
+    Database,
+    Late,
+    NoSuchTable,
+    Parameters,
+    Row,
+    Transaction,
+    Unfit,
+    quoting,
+)
 from .pool import Gauges, Pool
 
 if TYPE_CHECKING:
@@ -172,29 +185,28 @@ class SqliteDatabase(Database):
         yield rows
 
     @contextmanager
-    def transaction(self, isolation: str | None = None) -> Generator[None]:
+    def transaction(self, isolation: str | None = None) -> Generator[Transaction[sqlite3.Connection]]:
         outer = self._held.transaction
         if isolation is not None:
             self._check_isolation(isolation, outer)
         if outer is not None:
-            yield
+            yield outer
             return
         connection = self._pool.take()
         transaction, token = self._held.enter(connection, isolation)
-        is_kept = False
         try:
             self._begin(connection)
             try:
-                yield
+                yield transaction
                 for session in transaction.sessions:
                     session.commit()
             except BaseException:
                 _roll_back(connection)
                 raise
             self._commit(connection)
-            is_kept = True
+            transaction.is_kept = True
         finally:
-            self._held.end(transaction, token, is_kept=is_kept)
+            self._held.end(transaction, token)
             self._pool.give(connection)
 
     def _transaction(self, *, is_async: bool) -> Transaction[sqlite3.Connection] | None:  # noqa: ARG002  (one for both)
@@ -212,12 +224,12 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             self._failed(error)
 
-    async def _acommand(self, connection: sqlite3.Connection, *commands: str) -> None:
+    async def _acommand(self, connection: sqlite3.Connection, *commands: str, late: Late | None = None) -> None:
         if len(commands) == 1:
             # To set a savepoint, and to forget it, takes microseconds.
             self._command(connection, *commands)
         else:
-            await self._in_thread(self._command, connection, *commands)
+            await self._in_thread(self._command, connection, *commands, late=late)
 
     def _is_given_up(self, connection: sqlite3.Connection) -> bool:
         # As when the disk is full.
@@ -240,7 +252,11 @@ class SqliteDatabase(Database):
     # --- The same for async code: what is read by its key takes microseconds and is read at once, the rest by a thread
 
     async def _in_thread(
-        self, function: Callable[..., T], *arguments: Any, context: contextvars.Context | None = None
+        self,
+        function: Callable[..., T],
+        *arguments: Any,
+        context: contextvars.Context | None = None,
+        late: Late | None = None,
     ) -> T:
         # What may have to wait for a transaction must not keep the thread busy that the transaction needs.
         inside = self._held.get() is not None
@@ -251,18 +267,18 @@ class SqliteDatabase(Database):
                     self._workers[inside] = ThreadPoolExecutor(1 if inside else _THREADS, "nitro-sqlite")
                 workers = self._workers[inside]
         run = partial((context or contextvars.copy_context()).run, function, *arguments)
-        return await _finished(asyncio.get_running_loop().run_in_executor(workers, run))
+        return await _finished(asyncio.get_running_loop().run_in_executor(workers, run), late)
 
-    async def _on_connection(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def _on_connection(self, function: Callable[..., T], *arguments: Any, late: Late | None) -> T:
         """Calls a method in a thread that has a connection already, so that no thread waits for one."""
         if self._held.get() is not None:
-            return await self._in_thread(function, *arguments)
+            return await self._in_thread(function, *arguments, late=late)
         connection = await self._pool.atake()
         lent, token = self._held.enter(connection)
         context = contextvars.copy_context()
         self._held.leave(token)
         try:
-            return await self._in_thread(function, *arguments, context=context)
+            return await self._in_thread(function, *arguments, context=context, late=late)
         finally:
             lent.is_open = False
             self._pool.give(connection)
@@ -282,11 +298,18 @@ class SqliteDatabase(Database):
             if held is None:
                 self._pool.give(connection)
 
-    async def afetch_all(self, sql: str, parameters: Parameters, *, write: bool = False) -> list[Row]:  # noqa: ARG002  (a file is not lost half way)
-        return await self._on_connection(self.fetch_all, sql, parameters)
+    async def afetch_all(
+        self,
+        sql: str,
+        parameters: Parameters,
+        *,
+        write: bool = False,  # noqa: ARG002  (a file is not lost half way)
+        late: Late | None = None,
+    ) -> list[Row]:
+        return await self._on_connection(self.fetch_all, sql, parameters, late=late)
 
-    async def aexecute(self, sql: str, parameters: Parameters) -> int:
-        return await self._on_connection(self.execute, sql, parameters)
+    async def aexecute(self, sql: str, parameters: Parameters, late: Late | None = None) -> int:
+        return await self._on_connection(self.execute, sql, parameters, late=late)
 
     async def aexecute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         async with self.atransaction():
@@ -320,32 +343,34 @@ class SqliteDatabase(Database):
         yield rows
 
     @asynccontextmanager
-    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[None]:
+    async def atransaction(self, isolation: str | None = None) -> AsyncGenerator[Transaction[sqlite3.Connection]]:
         outer = self._held.transaction
         if isolation is not None:
             self._check_isolation(isolation, outer)
         if outer is not None:
-            yield
+            yield outer
             return
         connection = await self._pool.atake()
         entered: tuple[Transaction[sqlite3.Connection], Token[Any]] | None = None
-        is_kept = False
+        late: Late = []
         try:
             await self._in_thread(self._begin, connection)
             entered = self._held.enter(connection, isolation)
-            yield
+            yield entered[0]
             for session in entered[0].sessions:
                 await greenlet_spawn(session.commit)
-            await self._in_thread(self._commit, connection)
-            is_kept = True
+            await self._in_thread(self._commit, connection, late=late)
+            entered[0].is_kept = True
         except BaseException:
             # The task may have been cancelled as the transaction began.
             _roll_back(connection)
             raise
         finally:
             if entered is not None:
-                self._held.end(*entered, is_kept=is_kept)
+                self._held.end(*entered)
             self._pool.give(connection)
+        if late:
+            raise late[0]
 
     # --- Errors ---
 
@@ -453,19 +478,17 @@ class SqliteDatabase(Database):
         return engine
 
 
-async def _finished(future: asyncio.Future[T]) -> T:
+async def _finished(future: asyncio.Future[T], late: Late | None) -> T:
     """The result of a thread; when the task is cancelled, only after the thread has ended: it has the connection."""
     try:
         return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            # Who is cancelled may be cancelled again while it waits.
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([future])
-        if not future.cancelled():
-            # Nobody hears of what went wrong, and nobody has to.
-            future.exception()
-        raise
+    except asyncio.CancelledError as error:
+        await settled(future)
+        # Nobody hears of what went wrong, and nobody has to.
+        if future.cancelled() or future.exception() is not None or late is None:
+            raise
+        late.append(error)
+        return future.result()
 
 
 class _Borrowed:
