@@ -75,9 +75,9 @@ class Joined(Repository):
     def stream(self, query: Query[E]) -> Iterator[E]:
         self._begin_to_read()
         # There may be more of them than can be kept.
-        known = self._unit.entities
         for entity in self._repository.stream(query):
-            yield known.get((type(entity), _core.identity(entity)), entity)  # type: ignore[misc]  (of this class)
+            if not (self._is_later and self._unit.is_deleted(entity)):
+                yield self._unit.streamed(entity)
 
     def page(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
         self._begin_to_read()
@@ -278,9 +278,9 @@ class Joined(Repository):
 
     async def astream(self, query: Query[E]) -> AsyncIterator[E]:
         await self._abegin_to_read()
-        known = self._unit.entities
         async for entity in self._repository.astream(query):
-            yield known.get((type(entity), _core.identity(entity)), entity)  # type: ignore[misc]  (of this class)
+            if not (self._is_later and self._unit.is_deleted(entity)):
+                yield self._unit.streamed(entity)
 
     async def apage(self, query: Query[E], limit: int, after: str | None, total: bool) -> Page[E]:
         await self._abegin_to_read()

@@ -7,6 +7,7 @@ import copy
 import inspect
 import logging
 import warnings
+import weakref
 from asyncio import _get_running_loop
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import (
@@ -36,6 +37,9 @@ E = TypeVar("E", bound=Entity)
 
 _log = logging.getLogger("nitro.work")
 
+#: How many entities of loops over queries are kept before the unit looks which of them nobody has any more.
+SWEPT = 2000
+
 #: The unit that the running code is inside of.
 ambient: ContextVar[Unit | None] = ContextVar("nitro_unit_of_work", default=None)
 
@@ -62,6 +66,12 @@ def _running_task() -> asyncio.Task[Any] | None:
 #: (repository, verb, entity, keywords) of what is written after the commit.
 _Write = tuple[Repository, str, Entity, dict[str, Any]]
 
+#: (class, key) of an entity that was one of many, and the entity.
+_Streamed = tuple[tuple[type, Any], "weakref.ref[Entity]"]
+
+#: What was not saved of an entity that had no changes.
+_NOTHING: dict[str, Any] = {}
+
 
 class Unit:
     """What is going on between the beginning of a unit of work and its end.
@@ -86,6 +96,8 @@ class Unit:
         "_has_strangers",
         "_held",
         "_later",
+        "_streamed",
+        "_sweep_at",
         "_task",
         "_thread",
         "_token",
@@ -123,6 +135,8 @@ class Unit:
         self._later: list[_Write] = []
         self._after: list[Callable[[], Any]] = []
         self._deferred: list[Deferred] = []
+        #: The entities of loops over queries, and how many of them there are when it looks through them again.
+        self._streamed: list[_Streamed] | None = None
 
     # --- Whose it is ---
 
@@ -222,6 +236,49 @@ class Unit:
             self.meet(entity)
             return entity
         return known  # type: ignore[return-value]  (of the same class)
+
+    def streamed(self, entity: E) -> E:
+        """`known`, of one of many that a loop goes through.
+
+        It is forgotten, later, where it is as it was and nobody has it any more: nobody could change it then.
+        """
+        place = type(entity), _core.identity(entity)
+        known = self.entities.get(place)
+        if known is not None:
+            return known  # type: ignore[return-value]  (of the same class)
+        self.entities[place] = entity
+        if id(entity) not in self.met:
+            self.met[id(entity)] = entity, _dirty(entity) if _core.is_changed(entity) else _NOTHING
+            if self._streamed is None:
+                self._streamed, self._sweep_at = [], SWEPT
+            elif len(self._streamed) >= self._sweep_at:
+                self._sweep(self._streamed)
+            self._streamed.append((place, weakref.ref(entity)))
+        return entity
+
+    def _sweep(self, streamed: list[_Streamed]) -> None:
+        left = self._unchanged(streamed)
+        streamed.clear()
+        for place, reference in left:
+            entity = reference()
+            if entity is not None:
+                self.met[id(entity)] = entity, _NOTHING
+                self.entities.setdefault(place, entity)
+                streamed.append((place, reference))
+        self._sweep_at = max(SWEPT, 2 * len(streamed))
+
+    def _unchanged(self, streamed: list[_Streamed]) -> list[_Streamed]:
+        """Lets go of those that are as they were. One that was changed stays, as one that is loaded by itself."""
+        left: list[_Streamed] = []
+        for place, reference in streamed:
+            entity = reference()
+            known = None if entity is None else self.met.get(id(entity))
+            if entity is not None and known is not None and not known[1] and not _core.is_changed(entity):
+                del self.met[id(entity)]
+                if self.entities.get(place) is entity:
+                    del self.entities[place]
+                left.append((place, reference))
+        return left
 
     def newest(self, entity: E) -> E:
         """`known`, which has the values of what was loaded, unless it has changes of its own."""
@@ -613,7 +670,7 @@ class Unit:
         for entity, before in met:
             if _core.is_changed(entity):
                 _gather(errors, partial(_core.revert_changes, entity))
-            dirty = since.dirty.get(id(entity), before)
+            _, dirty = since.dirty.get(id(entity), (entity, before))
             if dirty:
                 _gather(errors, partial(_put_back, entity, dirty))
             if _core.version(entity):
@@ -635,7 +692,7 @@ class Unit:
 
     def mark(self) -> Mark:
         """Where it is now, for a savepoint."""
-        dirty = {key: _dirty(entity) for key, (entity, _) in self.met.items()}
+        dirty = {key: (entity, _dirty(entity)) for key, (entity, _) in self.met.items()}
         return Mark(
             len(self._undo), len(self._later), len(self._after), len(self._deferred), self._failed_inside, dirty
         )
@@ -726,8 +783,8 @@ class Mark(NamedTuple):
     after: int
     deferred: int
     failed_inside: bool
-    #: The values that are not saved, of each entity that was met.
-    dirty: dict[int, dict[str, Any]]
+    #: {id: (entity, the values that are not saved)} of each that was met.
+    dirty: dict[int, tuple[Entity, dict[str, Any]]]
 
 
 class _Announcement:
