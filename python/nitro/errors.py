@@ -184,8 +184,15 @@ class NotLoaded(NitroError):
         super().__init__(f"{entity_class.__name__}.{field} is not loaded, and {why}: {remedy}")
 
 
+#: The version of an entity that was loaded with values that were taken back: no record has it, and the next one fits
+#: into every column.
+NOT_KEPT = 2**31 - 2
+
+
 class StaleEntityError(NitroError):
     """The record was saved by somebody else since this entity was loaded.
+
+    Or it was loaded inside of a transaction that had changed it by a query or a session, and was taken back.
 
     Attributes:
         entity_class: The class of the entity.
@@ -207,10 +214,12 @@ class StaleEntityError(NitroError):
         self.expected_version = expected_version
         self.stored_version = stored_version
         now = "it was deleted" if stored_version is None else f"it is at {stored_version} now"
-        super().__init__(
-            f"{entity_class.__name__} {key!r} was loaded as version {expected_version} and {now}: "
-            "load it again and repeat the change"
+        loaded = (
+            "was loaded with what a query or a session had changed, which was taken back,"
+            if expected_version == NOT_KEPT
+            else f"was loaded as version {expected_version}"
         )
+        super().__init__(f"{entity_class.__name__} {key!r} {loaded} and {now}: load it again and repeat the change")
 
 
 class UniqueViolation(NitroError):

@@ -183,12 +183,13 @@ class Joined(Repository):
             return super().update_all(query, values)
         self._unit.check_writes()
         self._unit.join(self._repository)
+        self._unit.write_many(query._class)
         count = self._repository.update_all(query, values)
         self._unit.forget(query._class)
         return count
 
     def refresh(self, entity: Entity) -> None:
-        self._unit.meet(entity)
+        self._unit.loaded(entity)
         self._repository.refresh(entity)
 
     def clear(self, entity_class: type[Entity] | None = None) -> None:
@@ -405,12 +406,13 @@ class Joined(Repository):
             return len(found)
         self._unit.check_writes()
         await self._unit.ajoin(self._repository)
+        self._unit.write_many(query._class)
         count = await self._repository.aupdate_all(query, values)
         self._unit.forget(query._class)
         return count
 
     async def arefresh(self, entity: Entity) -> None:
-        self._unit.meet(entity)
+        self._unit.loaded(entity)
         await self._repository.arefresh(entity)
 
     @asynccontextmanager

@@ -29,6 +29,7 @@ from ..changes import renew
 from ..entity import Entity
 from ..errors import UnitOfWorkError, UnsavedChangesWarning
 from ..repository import Repository, repository_of
+from .doubts import Doubts, disown
 
 if TYPE_CHECKING:
     from ..events import LifecycleSignal
@@ -92,6 +93,7 @@ class Unit:
         "_after",
         "_begun",
         "_deferred",
+        "_doubts",
         "_failed_inside",
         "_has_strangers",
         "_held",
@@ -137,6 +139,8 @@ class Unit:
         self._deferred: list[Deferred] = []
         #: The entities of loops over queries, and how many of them there are when it looks through them again.
         self._streamed: list[_Streamed] | None = None
+        #: What was written past entities; None where nothing was.
+        self._doubts: Doubts | None = None
 
     # --- Whose it is ---
 
@@ -224,6 +228,8 @@ class Unit:
     def leave(self, entity: Entity) -> None:
         """Forgets an entity: what becomes of it is no concern of the unit's."""
         self.met.pop(id(entity), None)
+        if self._doubts is not None:
+            self._doubts.leave(id(entity))
 
     def known(self, entity: E) -> E:
         """The one object inside of the unit for the record that was loaded as `entity` a moment ago."""
@@ -233,9 +239,15 @@ class Unit:
             return entity
         if known is None:
             self.entities[key] = entity
-            self.meet(entity)
+            self.loaded(entity)
             return entity
         return known  # type: ignore[return-value]  (of the same class)
+
+    def loaded(self, entity: Entity) -> None:
+        """Meets an entity that was loaded, or that is going to be loaded again."""
+        self.meet(entity)
+        if self._doubts is not None:
+            self._doubts.load(entity)
 
     def streamed(self, entity: E) -> E:
         """`known`, of one of many that a loop goes through.
@@ -254,22 +266,26 @@ class Unit:
             elif len(self._streamed) >= self._sweep_at:
                 self._sweep(self._streamed)
             self._streamed.append((place, weakref.ref(entity)))
+            if self._doubts is not None:
+                self._doubts.load(entity)
         return entity
 
     def _sweep(self, streamed: list[_Streamed]) -> None:
         left = self._unchanged(streamed)
         streamed.clear()
-        for place, reference in left:
+        for key, place, reference in left:
             entity = reference()
             if entity is not None:
                 self.met[id(entity)] = entity, _NOTHING
                 self.entities.setdefault(place, entity)
                 streamed.append((place, reference))
+            elif self._doubts is not None:
+                self._doubts.leave(key)
         self._sweep_at = max(SWEPT, 2 * len(streamed))
 
-    def _unchanged(self, streamed: list[_Streamed]) -> list[_Streamed]:
+    def _unchanged(self, streamed: list[_Streamed]) -> list[tuple[int, *_Streamed]]:
         """Lets go of those that are as they were. One that was changed stays, as one that is loaded by itself."""
-        left: list[_Streamed] = []
+        left: list[tuple[int, *_Streamed]] = []
         for place, reference in streamed:
             entity = reference()
             known = None if entity is None else self.met.get(id(entity))
@@ -277,15 +293,26 @@ class Unit:
                 del self.met[id(entity)]
                 if self.entities.get(place) is entity:
                     del self.entities[place]
-                left.append((place, reference))
+                left.append((id(entity), place, reference))
         return left
 
     def newest(self, entity: E) -> E:
         """`known`, which has the values of what was loaded, unless it has changes of its own."""
         known = self.known(entity)
         if known is not entity and not _core.is_changed(known):
+            self.loaded(known)
             renew(known, entity)
         return known
+
+    def write_many(self, entity_class: type[Entity]) -> None:
+        """A query is going to update entities of a class."""
+        self._doubts = self._doubts or Doubts()
+        self._doubts.write(entity_class)
+
+    def begin_session(self) -> None:
+        """A session is going to write, now or later."""
+        self._doubts = self._doubts or Doubts()
+        self._doubts.begin_session()
 
     def forget(self, entity_class: type[Entity]) -> None:
         """Whoever loads entities of a class, after many were changed at once, gets them as they are now."""
@@ -376,12 +403,14 @@ class Unit:
         """Joins the transaction of a repository, or that of the configured database; gives the repository."""
         chosen = self._chosen(repository)
         self.join(chosen)
+        self.begin_session()
         return chosen
 
     async def ajoin_sql(self, repository: Repository | None) -> Any:
         """`join_sql`, in an async unit."""
         chosen = self._chosen(repository)
         await self.ajoin(chosen)
+        self.begin_session()
         return chosen
 
     def _chosen(self, repository: Repository | None) -> Any:
@@ -519,6 +548,7 @@ class Unit:
         if not is_over:
             # From here on, what is not saved again is as it is now.
             self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
+            self._doubts = None
         if self._held is not None and not self._later:
             self._let_go()
         if has_more:
@@ -569,6 +599,7 @@ class Unit:
         if not is_over:
             # From here on, what is not saved again is as it is now.
             self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
+            self._doubts = None
         if self._held is not None and not self._later:
             await self._alet_go()
         if has_more:
@@ -651,7 +682,7 @@ class Unit:
 
         Everything is tried, whatever fails; the first error is raised at the end.
         """
-        since = mark or Mark(0, 0, 0, 0, False, {})
+        since = mark or Mark(0, 0, 0, 0, 0, False, {})
         errors: list[Exception] = []
         for deferred in self._deferred[since.deferred :]:
             deferred.close()
@@ -659,6 +690,9 @@ class Unit:
         del self._later[since.later :]
         del self._after[since.after :]
         self._failed_inside = since.failed_inside
+        lost = set[int]() if self._doubts is None else self._doubts.take_back(since.doubts)
+        if mark is None:
+            self._doubts = None
         met = list(self.met.values()) if self.reverts else []
         # What was only assigned gives its place in unique indexes free for what was saved.
         for entity, _ in met:
@@ -673,7 +707,9 @@ class Unit:
             _, dirty = since.dirty.get(id(entity), (entity, before))
             if dirty:
                 _gather(errors, partial(_put_back, entity, dirty))
-            if _core.version(entity):
+            if id(entity) in lost:
+                disown(entity)
+            elif _core.version(entity):
                 self.entities[type(entity), _core.identity(entity)] = entity
         if errors:
             raise errors[0]
@@ -694,7 +730,13 @@ class Unit:
         """Where it is now, for a savepoint."""
         dirty = {key: (entity, _dirty(entity)) for key, (entity, _) in self.met.items()}
         return Mark(
-            len(self._undo), len(self._later), len(self._after), len(self._deferred), self._failed_inside, dirty
+            len(self._undo),
+            len(self._later),
+            len(self._after),
+            len(self._deferred),
+            0 if self._doubts is None else self._doubts.count,
+            self._failed_inside,
+            dirty,
         )
 
     def savepoint(self) -> AbstractContextManager[None]:
@@ -782,6 +824,7 @@ class Mark(NamedTuple):
     later: int
     after: int
     deferred: int
+    doubts: int
     failed_inside: bool
     #: {id: (entity, the values that are not saved)} of each that was met.
     dirty: dict[int, tuple[Entity, dict[str, Any]]]
