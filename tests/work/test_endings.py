@@ -186,7 +186,8 @@ def test_a_coroutine_cannot_follow_a_commit_that_awaits_nothing(repository: Repo
 
     with pytest.raises(ExceptionGroup) as raised, UnitOfWork() as uow:
         Order().save()
-        uow.on_commit(later)
+        # Only when it is called can be seen that it is to be awaited.
+        uow.on_commit(lambda: later())
     assert raised.group_contains(UnitOfWorkError, match="only `async with UnitOfWork")
 
 

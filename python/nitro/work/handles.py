@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from ..entity import Entity
 from ..errors import UnitOfWorkError
 from ..queries import Query
-from ..repository import Repository, Ttl
+from ..repository import Ttl
 from .names import class_called
-from .unit import Unit
+from .unit import Unit, Where
 
 E = TypeVar("E", bound=Entity)
 
@@ -26,11 +28,16 @@ class _Entities(Generic[E]):
 
     def where(self, /, *conditions: Any, **lookups: Any) -> Query[E]:
         """A query: see `Entity.where`."""
-        return self._class.where(*conditions, **lookups)
+        return self._there().where(*conditions, **lookups)
+
+    def _there(self) -> type[E]:
+        if not self._unit.is_open:
+            raise UnitOfWorkError("this unit of work has ended: open another")
+        return self._class
 
     def _mine(self, entity: E) -> E:
         if not self._unit.is_open:
-            raise UnitOfWorkError("this unit of work has ended: open another")
+            self._there()
         if not isinstance(entity, self._class):
             raise TypeError(f"these are the {self._class.__name__} of a unit of work, got {type(entity).__name__}")
         return entity
@@ -52,17 +59,33 @@ class Entities(_Entities[E]):
         """See `Entity.delete`."""
         self._mine(entity).delete()
 
+    def save_all(self, entities: Iterable[E], *, ttl: Ttl = ...) -> list[E]:
+        """See `Entity.save_all`."""
+        return self._there().save_all(entities, ttl=ttl)
+
+    def create(self, /, **data: Any) -> E:
+        """See `Entity.create`."""
+        return self._there().create(**data)
+
     def get(self, key: Any) -> E:
         """See `Entity.get`."""
-        return self._class.get(key)
+        return self._there().get(key)
 
     def get_or_none(self, key: Any) -> E | None:
         """See `Entity.get_or_none`."""
-        return self._class.get_or_none(key)
+        return self._there().get_or_none(key)
+
+    def get_many(self, keys: Iterable[Any]) -> list[E]:
+        """See `Entity.get_many`."""
+        return self._there().get_many(keys)
 
     def all(self) -> list[E]:
         """See `Entity.all`."""
-        return self._class.all()
+        return self._there().all()
+
+    def locked(self, key: Any) -> AbstractContextManager[E]:
+        """See `Entity.locked`."""
+        return self._there().locked(key)
 
 
 class AsyncEntities(_Entities[E]):
@@ -78,17 +101,65 @@ class AsyncEntities(_Entities[E]):
         """See `Entity.adelete`."""
         await self._mine(entity).adelete()
 
+    async def save_all(self, entities: Iterable[E], *, ttl: Ttl = ...) -> list[E]:
+        """See `Entity.asave_all`."""
+        return await self._there().asave_all(entities, ttl=ttl)
+
+    async def create(self, /, **data: Any) -> E:
+        """See `Entity.acreate`."""
+        return await self._there().acreate(**data)
+
     async def get(self, key: Any) -> E:
         """See `Entity.aget`."""
-        return await self._class.aget(key)
+        return await self._there().aget(key)
 
     async def get_or_none(self, key: Any) -> E | None:
         """See `Entity.aget_or_none`."""
-        return await self._class.aget_or_none(key)
+        return await self._there().aget_or_none(key)
+
+    async def get_many(self, keys: Iterable[Any]) -> list[E]:
+        """See `Entity.aget_many`."""
+        return await self._there().aget_many(keys)
 
     async def all(self) -> list[E]:
         """See `Entity.aall`."""
-        return await self._class.aall()
+        return await self._there().aall()
+
+    def locked(self, key: Any) -> AbstractAsyncContextManager[E]:
+        """See `Entity.alocked`."""
+        return self._there().alocked(key)
+
+
+class _Savepoint:
+    """What `uow.savepoint()` gives, for the kind of `with` that the unit was entered by."""
+
+    __slots__ = ("_going", "_unit")
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._going: Any = None
+
+    def __enter__(self) -> None:
+        if self._unit.is_async:
+            raise UnitOfWorkError("inside of `async with UnitOfWork()` write `async with uow.savepoint()`")
+        self._going = self._unit.savepoint()
+        self._going.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._going.__exit__(kind, error, traceback)
+
+    async def __aenter__(self) -> None:
+        if not self._unit.is_async:
+            raise UnitOfWorkError("inside of `with UnitOfWork()` write `with uow.savepoint()`")
+        self._going = self._unit.asavepoint()
+        await self._going.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._going.__aexit__(kind, error, traceback)
 
 
 class _Work:
@@ -114,8 +185,22 @@ class _Work:
 
         Args:
             function: Called outside of the unit. A coroutine function is awaited, in async units.
+
+        Raises:
+            TypeError: If it cannot be called.
+            UnitOfWorkError: If it is to be awaited, and the unit is not an async one.
         """
-        self._open().on_commit(function)
+        unit = self._open()
+        if not callable(function):
+            hint = ": give the function itself, without a call" if inspect.iscoroutine(function) else ""
+            raise TypeError(f"on_commit takes a function without arguments, got {function!r}{hint}")
+        if not unit.is_async and (
+            inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+        ):
+            raise UnitOfWorkError(
+                f"{function!r} is async: only `async with UnitOfWork()` can await it after the commit"
+            )
+        unit.on_commit(function)
 
     def __repr__(self) -> str:
         state = "open" if self._unit.is_open else "ended"
@@ -166,16 +251,17 @@ class Work(_Work):
             >>> order.status
             'draft'
         """
-        return self._open().savepoint()
+        return _Savepoint(self._open())
 
-    def session(self, repository: Repository | None = None) -> Any:
+    def session(self, where: Where | None = None) -> Any:
         """A Session of SQLModel on the same connection and transaction.
 
         Args:
-            repository: Whose database; None stands for the one that the unit has changed, or the configured one.
+            where: A repository, or a class of entities: its database. None stands for the one that the unit has
+                changed, or the configured one.
         """
         unit = self._open()
-        return unit.join_sql(repository).session()
+        return unit.join_sql(where).session()
 
     def repository(self, entity_class: type[E]) -> Entities[E]:
         """The entities of a class."""
@@ -205,12 +291,12 @@ class AsyncWork(_Work):
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """See `Work.savepoint`."""
-        return self._open().asavepoint()
+        return _Savepoint(self._open())
 
-    async def session(self, repository: Repository | None = None) -> Any:
+    async def session(self, where: Where | None = None) -> Any:
         """An AsyncSession of SQLModel on the same connection and transaction: see `Work.session`."""
         unit = self._open()
-        return (await unit.ajoin_sql(repository)).asession()
+        return (await unit.ajoin_sql(where)).asession()
 
     def repository(self, entity_class: type[E]) -> AsyncEntities[E]:
         """The entities of a class."""

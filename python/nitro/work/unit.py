@@ -6,6 +6,7 @@ import asyncio
 import copy
 import inspect
 import logging
+import sys
 import warnings
 import weakref
 from asyncio import _get_running_loop
@@ -21,12 +22,12 @@ from contextlib import (
 from contextvars import ContextVar
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 from .. import _core, events
 from .._tasks import settled
 from ..changes import renew
-from ..entity import Entity
+from ..entity import Entity, EntityMeta
 from ..errors import UnitOfWorkError, UnsavedChangesWarning
 from ..repository import Repository, repository_of
 from .doubts import Doubts, disown
@@ -69,6 +70,9 @@ _Write = tuple[Repository, str, Entity, dict[str, Any]]
 
 #: (class, key) of an entity that was one of many, and the entity.
 _Streamed = tuple[tuple[type, Any], "weakref.ref[Entity]"]
+
+#: Whose database a session is for: a repository, or a class of entities.
+Where = Repository | type[Entity]
 
 #: What was not saved of an entity that had no changes.
 _NOTHING: dict[str, Any] = {}
@@ -399,28 +403,34 @@ class Unit:
     def _in_transaction(self) -> Repository | None:
         return self._with if self._transaction is not None else None
 
-    def join_sql(self, repository: Repository | None) -> Any:
+    def join_sql(self, where: Where | None) -> Any:
         """Joins the transaction of a repository, or that of the configured database; gives the repository."""
-        chosen = self._chosen(repository)
+        chosen = self._chosen(where)
         self.join(chosen)
         self.begin_session()
         return chosen
 
-    async def ajoin_sql(self, repository: Repository | None) -> Any:
+    async def ajoin_sql(self, where: Where | None) -> Any:
         """`join_sql`, in an async unit."""
-        chosen = self._chosen(repository)
+        chosen = self._chosen(where)
         await self.ajoin(chosen)
         self.begin_session()
         return chosen
 
-    def _chosen(self, repository: Repository | None) -> Any:
-        chosen = repository or self._in_transaction
+    def _chosen(self, where: Any) -> Any:
+        chosen = self._in_transaction if where is None else where
         if chosen is None:
             from ..backends.sql import SQLModelBackend
 
-            chosen = SQLModelBackend()
+            return SQLModelBackend()
+        about = ""
+        if isinstance(chosen, EntityMeta):
+            about = f", where {chosen.__name__} is,"
+            chosen = repository_of(cast("type[Entity]", chosen))
+        if not isinstance(chosen, Repository):
+            raise TypeError(f"session takes a repository or a class of entities, got {chosen!r}")
         if not hasattr(chosen, "session"):
-            raise UnitOfWorkError(f"{type(chosen).__name__} has no sessions: name a repository of a database")
+            raise UnitOfWorkError(f"{type(chosen).__name__}{about} has no sessions: name a repository of a database")
         return chosen
 
     def undo(self, function: Callable[[], None]) -> None:
@@ -719,11 +729,9 @@ class Unit:
         for entity, _ in self.met.values():
             if _core.is_changed(entity) and _core.version(entity) and not repository_of(type(entity)).capabilities.live:
                 fields = ", ".join(_core.changes(entity))
-                warnings.warn(
+                _warn(
                     f"{type(entity).__name__} {_core.original_identity(entity)!r} was changed in a unit of work and "
-                    f"not saved ({fields}): call its save(), or revert_changes()",
-                    UnsavedChangesWarning,
-                    stacklevel=4,
+                    f"not saved ({fields}): call its save(), or revert_changes()"
                 )
 
     def mark(self) -> Mark:
@@ -739,12 +747,9 @@ class Unit:
             dirty,
         )
 
-    def savepoint(self) -> AbstractContextManager[None]:
-        """What is changed inside is taken back where it ends with an exception, and the rest of the unit stays."""
-        return self._savepoint()
-
     @contextmanager
-    def _savepoint(self) -> Generator[None]:
+    def savepoint(self) -> Generator[None]:
+        """What is changed inside is taken back where it ends with an exception, and the rest of the unit stays."""
         mark, repository = self.mark(), self._in_transaction
         try:
             if repository is None:
@@ -872,6 +877,26 @@ def _put_back(entity: Entity, dirty: dict[str, Any]) -> None:
     _core.set_originals(entity, version, copy.deepcopy(dirty))
     _core.revert_changes(entity)
     _core.set_originals(entity, version, saved)
+
+
+def _warn(message: str) -> None:
+    """Warns of what the program does: where it has entered the unit, or at the function that the unit is about."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("nitro."):
+        # Those who call what was decorated have it under one of these names.
+        known = frame.f_locals
+        function = known.get("function") or getattr(known.get("self"), "function", None)
+        if inspect.isfunction(function):
+            code = function.__code__
+            _warn_at(message, code.co_filename, code.co_firstlineno, function.__globals__)
+            return
+        frame = frame.f_back
+    _warn_at(message, frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+
+
+def _warn_at(message: str, file: str, line: int, variables: dict[str, Any]) -> None:
+    registry = variables.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(message, UnsavedChangesWarning, file, line, variables.get("__name__"), registry)
 
 
 def _ended_elsewhere() -> UnitOfWorkError:
