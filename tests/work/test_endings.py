@@ -289,6 +289,7 @@ class Plain(Repository):
 
 class Note(Entity, backend=Plain()):
     text: str = ""
+    tags: list[str] = []
 
 
 @pytest.fixture
@@ -401,3 +402,71 @@ async def test_changes_of_an_async_query_are_part_of_it(repository: Repository, 
         assert await Note.where(text="b").aupdate(text="c") == 1
     assert await Order.where(status="small").acount() == 2
     assert [note.text for note in await Note.aall()] == ["c"]
+
+
+def test_what_is_written_after_the_commit_is_what_was_saved(plain: Plain) -> None:
+    old = Note(text="old", tags=["a"]).save()
+
+    @UnitOfWork()
+    def work() -> Note:
+        new = Note(text="new").save()
+        new.text = "forgotten"
+        mine = Note.get(old.id)
+        mine.tags.append("b")
+        mine.save()
+        mine.tags.append("c")
+        mine.text = "forgotten"
+        Note(text="twice").save().text = "again"
+        return new
+
+    with pytest.warns(nitro.UnsavedChangesWarning) as caught:
+        new = work()
+    assert len(caught) == 3
+    assert (plain.records[new.id]["text"], plain.records[old.id]["tags"]) == ("new", ["a", "b"])
+    assert changes.of(new) == {"text": ("new", "forgotten")}
+    new.save()
+    assert plain.records[new.id]["text"] == "forgotten"
+
+
+def test_the_last_save_of_several_is_written(plain: Plain) -> None:
+    with UnitOfWork() as uow:
+        note = Note(text="one").save()
+        note.text = "two"
+        note.save()
+        with pytest.raises(Broken), uow.savepoint():
+            note.text = "three"
+            note.save()
+            raise Broken
+    assert (note.text, plain.records[note.id]["text"], changes.exist(note)) == ("two", "two", False)
+    with UnitOfWork():
+        note.delete()
+        note.text = "anew"
+        note.save()
+        assert [found.text for found in Note.all()] == ["anew"]
+        note.text = "anew, and again"
+        note.save()
+    assert plain.records[note.id]["text"] == note.text == "anew, and again"
+
+
+def test_what_cannot_be_written_after_the_commit_stays_as_it_was_assigned(plain: Plain) -> None:
+    note = Note(text="old").save()
+    with pytest.raises(ExceptionGroup, match="is committed"), UnitOfWork():
+        note.text = "saved"
+        note.save()
+        note.text = "assigned"
+        plain.fails = True
+    assert changes.of(note) == {"text": ("old", "assigned")}
+    assert plain.records[note.id]["text"] == "old"
+
+
+@in_a_loop
+async def test_what_async_code_writes_after_the_commit_is_what_was_saved(plain: Plain) -> None:
+    async with UnitOfWork():
+        note = await Note(text="saved").asave()
+        note.text = "assigned"
+        note.revert_changes()
+        note.text = "saved"
+        await note.asave()
+        note.text = "other"
+        note.text = "saved"
+    assert (plain.records[note.id]["text"], changes.exist(note)) == ("saved", False)

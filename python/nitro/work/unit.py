@@ -65,9 +65,6 @@ def _running_task() -> asyncio.Task[Any] | None:
     return None if loop is None else asyncio.current_task(loop)
 
 
-#: (repository, verb, entity, keywords) of what is written after the commit.
-_Write = tuple[Repository, str, Entity, dict[str, Any]]
-
 #: (class, key) of an entity that was one of many, and the entity.
 _Streamed = tuple[tuple[type, Any], "weakref.ref[Entity]"]
 
@@ -466,16 +463,14 @@ class Unit:
     def is_deleted(self, entity: Entity) -> bool:
         """Whether the record of an entity is to be deleted after the commit."""
         place = type(entity), _core.identity(entity)
-        return any(
-            verb == "delete" and (type(there), _core.original_identity(there)) == place
-            for _, verb, there, _ in self._later
-        )
+        for write in reversed(self._later):
+            if (type(write.entity), _core.original_identity(write.entity)) == place:
+                return write.verb == "delete"
+        return False
 
     def later(self, repository: Repository, verb: str, entity: Entity, options: dict[str, Any]) -> None:
-        """Has a backend that cannot take anything back write after the commit of the others."""
-        said = [before for _, before, there, _ in self._later if there is entity]
-        if not said or said[-1] != verb:
-            self._later.append((repository, verb, entity, options))
+        """Has a backend that cannot take anything back write after the commit of the others, what the entity is now."""
+        self._later.append(_Write(repository, verb, entity, options, _dirty(entity)))
 
     # --- The beginning and the end ---
 
@@ -570,8 +565,8 @@ class Unit:
         errors: list[Exception] = []
         token = ambient.set(None)
         try:
-            for repository, verb, entity, options in writes:
-                _gather(errors, partial(getattr(repository, verb), entity, **options))
+            for write in writes:
+                _gather(errors, write.run)
             for function in after:
                 _gather(errors, function)
         finally:
@@ -629,8 +624,8 @@ class Unit:
         ambient.set(None)
         writes, after = self._to_follow()
         errors: list[Exception] = []
-        for repository, verb, entity, options in writes:
-            await _agather(errors, partial(getattr(repository, f"a{verb}"), entity, **options))
+        for write in writes:
+            await _agather(errors, write.arun)
         for function in after:
             await _agather(errors, function)
         return errors
@@ -683,7 +678,17 @@ class Unit:
 
     def _to_follow(self) -> tuple[list[_Write], list[Callable[[], Any]]]:
         """What is to be done after the commit; it is the unit's no more."""
-        writes, self._later = self._later, []
+        writes: list[_Write] = []
+        #: Where the last one is of each entity.
+        places: dict[int, int] = {}
+        for write in self._later:
+            place = places.get(id(write.entity))
+            if place is not None and writes[place].verb == write.verb:
+                writes[place] = write
+            else:
+                places[id(write.entity)] = len(writes)
+                writes.append(write)
+        self._later = []
         after, self._after = self._after, []
         return writes, after
 
@@ -835,6 +840,25 @@ class Mark(NamedTuple):
     dirty: dict[int, tuple[Entity, dict[str, Any]]]
 
 
+class _Write(NamedTuple):
+    """What a backend writes after the commit."""
+
+    repository: Repository
+    verb: str
+    entity: Entity
+    options: dict[str, Any]
+    #: What was changed in the entity when it was saved: it may have gone on since.
+    values: dict[str, Any]
+
+    def run(self) -> None:
+        with _as_it_was(self.entity, self.values):
+            getattr(self.repository, self.verb)(self.entity, **self.options)
+
+    async def arun(self) -> None:
+        with _as_it_was(self.entity, self.values):
+            await getattr(self.repository, f"a{self.verb}")(self.entity, **self.options)
+
+
 class _Announcement:
     """What an entity went through, which a signal tells after the commit."""
 
@@ -877,6 +901,24 @@ def _put_back(entity: Entity, dirty: dict[str, Any]) -> None:
     _core.set_originals(entity, version, copy.deepcopy(dirty))
     _core.revert_changes(entity)
     _core.set_originals(entity, version, saved)
+
+
+@contextmanager
+def _as_it_was(entity: Entity, values: dict[str, Any]) -> Generator[None]:
+    """Gives an entity the changes that it had, for as long as it takes to store them."""
+    now = _dirty(entity)
+    if now == values:
+        yield
+        return
+    held = entity.__dict__
+    wanted = {name: copy.deepcopy(held[name]) for name in {**now, **values} if name in held}
+    _core.revert_changes(entity)
+    _put_back(entity, values)
+    try:
+        yield
+    finally:
+        _core.revert_changes(entity)
+        _put_back(entity, wanted)
 
 
 def _warn(message: str) -> None:
