@@ -51,7 +51,8 @@ def original(entity: Entity, field: str) -> Any:
 def previous(entity: Entity) -> dict[str, tuple[Any, Any]]:
     """{field: (old value, new value)} as the last save wrote them.
 
-    Every field, with None as the old value, when that save was the first one; empty before any save.
+    Every field, with None as the old value, when that save was the first one; empty before any save, and after one that
+    was taken back.
     """
     return _core.previous_changes(entity)
 

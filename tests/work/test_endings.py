@@ -470,3 +470,65 @@ async def test_what_async_code_writes_after_the_commit_is_what_was_saved(plain: 
         note.text = "other"
         note.text = "saved"
     assert (plain.records[note.id]["text"], changes.exist(note)) == ("saved", False)
+
+
+def test_what_an_upsert_has_done_is_told(repository: Repository) -> None:
+    order = Order(id="1", total=1).save()
+    with captured_events(created, updated, saved) as sent:
+        Order(id="1", total=2).upsert()
+        Order(id="2").upsert()
+        with UnitOfWork():
+            Order(id="1", total=3).upsert()
+            Order(id="3").upsert()
+            mine = Order.get("2")
+            mine.total = 5
+            mine.upsert()
+    assert Order.get(order.id).total == 3
+    told = [(event.signal.name.removeprefix("nitro."), event.sender.id) for event in sent]
+    assert told[::2] == [("updated", "1"), ("created", "2"), ("updated", "1"), ("created", "3"), ("updated", "2")]
+    assert told[1::2] == [("saved", key) for _, key in told[::2]]
+
+
+@in_a_loop
+async def test_what_an_async_upsert_has_done_is_told(repository: Repository) -> None:
+    await Order(id="1", total=1).asave()
+    with captured_events(created, updated) as sent:
+        await Order(id="1", total=2).aupsert()
+        await Order(id="2").aupsert()
+        async with UnitOfWork():
+            await Order(id="1", total=3).aupsert()
+            await Order(id="3").aupsert()
+    told = [(event.signal.name.removeprefix("nitro."), event.sender.id) for event in sent]
+    assert told == [("updated", "1"), ("created", "2"), ("updated", "1"), ("created", "3")]
+
+
+def test_after_an_upsert_is_taken_back_all_is_as_before(repository: Repository) -> None:
+    order = Order(id="1", total=1).save()
+    with captured_events(created, updated) as sent, pytest.raises(Broken), UnitOfWork():
+        Order(id="1", total=2).upsert()
+        Order(id="2").upsert()
+        raise Broken
+    assert list(sent) == []
+    assert [found.total for found in Order.all()] == [1]
+    order.total = 4
+    order.save()
+    assert Order.get("1").total == 4
+
+
+def test_nothing_is_known_of_a_save_that_is_taken_back(repository: Repository) -> None:
+    order = Order(total=1).save()
+    order.total = 2
+    order.save()
+    assert changes.previous(order) == {"total": (1, 2)}
+    with pytest.raises(Broken), UnitOfWork():
+        mine = Order.get(order.id)
+        mine.total = 3
+        mine.save()
+        assert changes.previous(mine) == {"total": (2, 3)}
+        new = Order().save()
+        assert changes.previous(new)
+        raise Broken
+    assert changes.previous(mine) == changes.previous(new) == {}
+    mine.total = 4
+    mine.save()
+    assert changes.previous(mine) == {"total": (2, 4)}

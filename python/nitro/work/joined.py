@@ -140,9 +140,11 @@ class Joined(Repository):
         before = self._before(entity)
         if self._is_later:
             self._save_later("upsert", entity, ttl)
-        else:
-            self._repository.upsert(entity, ttl=ttl)
-        self._after(entity, before)
+            self._after(entity, before)
+            return
+        was_there = self._looks(before) and self._repository.get(type(entity), _core.identity(entity)) is not None
+        self._repository.upsert(entity, ttl=ttl)
+        self._after(entity, _upserted(entity, before, was_there=was_there))
 
     def save_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         listed = list({id(entity): entity for entity in entities}.values())
@@ -230,6 +232,10 @@ class Joined(Repository):
             changes = _core.changes(entity) if self._is_later else _core.previous_changes(entity)
             self._unit.announce(announced, entity, changes)
             self._unit.announce(events.saved, entity, changes)
+
+    def _looks(self, before: _Before) -> bool:
+        """Whether to look if a record is there that is going to be replaced: databases tell afterwards."""
+        return not before[2] and not self.capabilities.transactions
 
     def _after_some(self, entities: list[Entity], before: list[_Before]) -> None:
         """Some may have been stored, and then another was refused, or the task cancelled."""
@@ -346,13 +352,17 @@ class Joined(Repository):
         before = self._before(entity)
         if self._is_later:
             self._save_later("upsert", entity, ttl)
-        else:
-            try:
-                await self._repository.aupsert(entity, ttl=ttl)
-            except asyncio.CancelledError:
-                self._after_some([entity], [before])
-                raise
-        self._after(entity, before)
+            self._after(entity, before)
+            return
+        was_there = (
+            self._looks(before) and await self._repository.aget(type(entity), _core.identity(entity)) is not None
+        )
+        try:
+            await self._repository.aupsert(entity, ttl=ttl)
+        except asyncio.CancelledError:
+            self._after_some([entity], [_upserted(entity, before, was_there=was_there)])
+            raise
+        self._after(entity, _upserted(entity, before, was_there=was_there))
 
     async def asave_all(self, entities: Iterable[Entity], *, ttl: Ttl = ...) -> None:
         listed = list({id(entity): entity for entity in entities}.values())
@@ -422,6 +432,15 @@ class Joined(Repository):
             await self._unit.ajoin(self._repository)
         async with self._unit.asavepoint():
             yield
+
+
+def _upserted(entity: Entity, before: _Before, *, was_there: bool) -> _Before:
+    """What an upsert has done, as far as the entity tells, or whoever has looked before."""
+    announced, key, version, take_back = before
+    now = _core.version(entity)
+    if was_there or now > max(version, 1):
+        announced = events.updated
+    return announced, key, version, take_back
 
 
 def check_isolation(unit: Unit, isolation: str | None) -> None:
