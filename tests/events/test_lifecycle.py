@@ -76,6 +76,104 @@ def test_handlers_hear_of_what_was_stored_after_the_commit():
         off(handler)
 
 
+def test_a_condition_is_decided_as_the_entity_was_when_it_was_saved():
+    @on(updated, Order, when=Order.total > 100)
+    def order_grew(order: Order, changes: dict[str, Any]) -> None:
+        story.append(("grew", changes["total"], order.total))
+
+    @on(saved, Order, when=lambda order: order.total == 50)
+    async def order_is_fifty(order: Order, changes: dict[str, Any]) -> None:
+        story.append(("fifty", changes["total"], order.total))
+
+    async def save_twice(order: Order) -> None:
+        async with UnitOfWork():
+            for total in 150.0, 50.0:
+                order.total = total
+                await order.asave()
+            order.total = 1000.0
+            await order.asave()
+
+    order = Order(total=5).save()
+    with UnitOfWork():
+        for total in 150.0, 50.0, 7.0:
+            order.total = total
+            order.save()
+    # The entity itself is as it is now.
+    expected = [("grew", (5, 150), 7), ("fifty", (150, 50), 7)]
+    assert story == expected
+    story.clear()
+    asyncio.run(save_twice(order))
+    off(order_grew)
+    off(order_is_fifty)
+    assert story == [("grew", (7, 150), 1000), ("fifty", (150, 50), 1000), ("grew", (50, 1000), 1000)]
+
+
+def test_a_condition_of_a_deletion_is_decided_as_it_is_deleted():
+    @on(deleted, Order, when=Order.total > 100)
+    def big_deleted(order: Order) -> None:
+        story.append(order.total)
+
+    order = Order(total=150).save()
+    with UnitOfWork():
+        order.delete()
+        order.total = 5
+    off(big_deleted)
+    assert story == [5]
+
+
+def test_a_handler_that_runs_once_runs_for_the_first_that_fits():
+    @on(updated, Order, when=Order.total > 100, once=True)
+    def first_big(order: Order, changes: dict[str, Any]) -> None:
+        story.append(changes["total"][1])
+
+    order = Order(total=5).save()
+    with UnitOfWork():
+        for total in 50.0, 150.0, 250.0:
+            order.total = total
+            order.save()
+    assert story == [150]
+    off(first_big)
+
+
+def test_a_condition_that_raises_is_an_error_of_its_handler_after_the_commit():
+    def asks(order: Order) -> bool:
+        raise LookupError("no answer")
+
+    @on(saved, Order, when=asks)
+    def unlucky(order: Order) -> None: ...
+
+    on(saved, Order)(story.append)
+    order = Order()
+    with pytest.raises(ExceptionGroup) as raised, UnitOfWork():
+        order.save()
+    off(unlucky)
+    off(story.append)
+    assert raised.group_contains(LookupError, match="no answer")
+    assert story == [order]
+    assert len(Order.all()) == 1
+
+
+def test_whoever_sends_the_signal_by_hand_has_the_condition_decided_then():
+    order, other = Order(total=5).save(), Order(total=500).save()
+
+    @on(updated, Order)
+    def sends(order: Order) -> None:
+        updated.send(other, changes={})
+
+    @on(updated, Order, when=Order.total > 100)
+    def big(order: Order) -> None:
+        story.append(order.total)
+
+    off(sends)
+    on(updated, Order, when=lambda order: order.total < 100)(sends)
+    with UnitOfWork():
+        order.total = 6
+        order.save()
+    off(sends)
+    off(big)
+    assert story == [500]
+
+
 def test_handlers_hear_of_it_at_once_where_there_is_no_unit_of_work():
     @on(saved, Order)
     def order_saved(order: Order, changes: dict[str, Any]) -> None:

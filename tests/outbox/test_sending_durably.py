@@ -309,6 +309,31 @@ def test_what_becomes_of_an_entity_is_told_in_the_transaction_in_which_it_does(u
     assert seen == [(2.0, {"total": (0.0, 2.0)}), (2.0, {})]
 
 
+def test_a_condition_is_decided_as_the_entity_was_when_it_was_saved(url: str) -> None:
+    shop = open_shop(url)
+    seen: list[Any] = []
+
+    @on(events.updated, shop.Order, when=shop.Order.total > 100, durable=True)
+    def tell_of_big(order: Any, changes: Any) -> None:
+        seen.append((order.total, changes))
+
+    async def save_twice(order: Any) -> None:
+        async with UnitOfWork():
+            for total in (150.0, 50.0):
+                order.total = total
+                await order.asave()
+
+    order = shop.Order().save()
+    with UnitOfWork():
+        for total in (150.0, 50.0):
+            order.total = total
+            order.save()
+    assert waiting(shop) == 1
+    asyncio.run(save_twice(order))
+    assert shop.relay().run_once() == 2
+    assert seen == [(50.0, {"total": (0.0, 150.0)}), (50.0, {"total": (50.0, 150.0)})]
+
+
 def test_a_database_without_an_outbox_says_what_makes_one(url: str) -> None:
     backend = SQLModelBackend(url)
 

@@ -15,7 +15,18 @@ import blinker
 
 from .._core import Condition
 from ..errors import ConfigurationError
-from ._dispatcher import Dispatcher, Results, dispatcher_of, dispatchers, find_dispatcher, group, signal_name, signal_of
+from ._dispatcher import (
+    Decisions,
+    Dispatcher,
+    Results,
+    decisions,
+    dispatcher_of,
+    dispatchers,
+    find_dispatcher,
+    group,
+    signal_name,
+    signal_of,
+)
 from ._handler import Handler
 from ._scopes import CapturedEvents, Sent, captured_events, muted
 
@@ -48,19 +59,53 @@ class LifecycleSignal(blinker.NamedSignal):
     """A signal that is sent for entities when they are stored.
 
     Its durable handlers are told by `record`, in the transaction in which the entity is stored.
+
+    Attributes:
+        has_conditions: Whether a handler has a `when`, which is decided as the entity is stored.
     """
 
-    def record(self, sender: Any, /, **keywords: Any) -> None:
+    has_conditions = False
+
+    def decide(self, sender: Any) -> Decisions | None:
+        """What the conditions of the handlers say of an entity as it is stored."""
+        dispatcher = find_dispatcher(self)
+        return None if dispatcher is None else dispatcher.decide(sender)
+
+    def record(self, sender: Any, decided: Decisions | None, /, **keywords: Any) -> None:
         """Keeps an event for the durable handlers."""
         dispatcher = find_dispatcher(self)
         if dispatcher is not None and dispatcher.durable:
-            dispatcher.record(sender, keywords)
+            token = decisions.set(decided)
+            try:
+                dispatcher.record(sender, keywords)
+            finally:
+                decisions.reset(token)
 
-    async def arecord(self, sender: Any, /, **keywords: Any) -> None:
+    async def arecord(self, sender: Any, decided: Decisions | None, /, **keywords: Any) -> None:
         """`record`, for async code."""
         dispatcher = find_dispatcher(self)
         if dispatcher is not None and dispatcher.durable:
-            await dispatcher.arecord(sender, keywords)
+            token = decisions.set(decided)
+            try:
+                await dispatcher.arecord(sender, keywords)
+            finally:
+                decisions.reset(token)
+
+    def tell(self, sender: Any, decided: Decisions, /, **keywords: Any) -> Results:
+        """`send`, with what was decided when the entity was stored."""
+        token = decisions.set(decided)
+        try:
+            return self.send(sender, **keywords)
+        finally:
+            decisions.reset(token)
+
+    async def atell(self, sender: Any, decided: Decisions, /, **keywords: Any) -> Results:
+        """`tell`, for async code."""
+        token = decisions.set(decided)
+        try:
+            return await asend(self, sender, **keywords)
+        finally:
+            decisions.reset(token)
 
     def connect(self, receiver: _F, sender: Any = blinker.ANY, weak: bool = True) -> _F:
         # It sends these signals, from the moment on that it is asked to.
@@ -104,7 +149,8 @@ def on(
     Args:
         signal: A signal of blinker, or the name of one.
         senders: Classes, whose instances are meant, and particular senders; any sender where nothing is given.
-        when: What must hold of the sender: a condition such as `Order.total > 100`, or a function of the sender.
+        when: What must hold of the sender: a condition such as `Order.total > 100`, or a function of the sender. For
+            `created`, `updated`, `deleted` and `saved` it is decided as the entity is when it is stored.
         once: Whether to run one time only, and then be gone.
         durable: Whether the event is kept with what the unit of work stores, and delivered afterwards, come what may.
         timeout: Seconds that an `async def` may take before it is cancelled with a TimeoutError; None for no limit.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from inspect import iscoroutine
 from typing import Any
 
@@ -22,6 +23,11 @@ _ATTRIBUTE = "_nitro_dispatcher"
 Step = tuple[Callable[..., Any], Callable[[Any], bool] | None, frozenset[str] | None, Handler]
 #: What they returned, as blinker's `send` tells it of receivers.
 Results = list[tuple[Callable[..., Any], Any]]
+#: What was decided when an entity was stored: the entity, and what stands in for `matches` of those that have a `when`.
+Decisions = tuple[Any, dict[Handler, "Callable[[Any], bool] | None"]]
+
+#: What was decided of the entity that a signal tells of now; None where it is sent by hand.
+decisions: ContextVar[Decisions | None] = ContextVar("nitro_event_decisions", default=None)
 
 _dispatchers: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
 _lock = threading.RLock()
@@ -39,6 +45,8 @@ class Dispatcher:
         self.durable: tuple[Handler, ...] = ()
         self._steps: tuple[Step, ...] = ()
         self._has_once = False
+        #: Whether something is to be decided when an entity is stored, before the signal tells of it.
+        self._has_conditions = False
         self._is_repetitive = False
         #: How many want it in its signal though it may have no handlers.
         self._holders = 0
@@ -98,7 +106,10 @@ class Dispatcher:
         self.durable = tuple(handler for handler in alive if handler.durable)
         self._steps = tuple((handler.function, handler.matches, handler.names, handler) for handler in self.handlers)
         self._has_once = any(handler.once for handler in self.handlers)
+        self._has_conditions = self._is_lifecycle and any(handler.when is not None for handler in alive)
         self._is_repetitive = len({handler.key for handler in self.handlers}) < len(self.handlers)
+        if isinstance(self.signal, events.LifecycleSignal):
+            self.signal.has_conditions = self._has_conditions
         if not alive and not self._holders:
             self.signal.disconnect(self)
 
@@ -119,6 +130,8 @@ class Dispatcher:
                     _recorder(events.recorder)(self.signal, sender, keywords, durable)
                 except Exception as error:  # noqa: BLE001 - raised in a group, after the handlers
                     failures.append(error)
+        if self._has_conditions:
+            steps = self._as_decided(sender, steps)
         results: Results = []
         seen: set[Any] | None = set() if self._is_repetitive else None
         try:
@@ -156,6 +169,10 @@ class Dispatcher:
                 del failures
         return results
 
+    def decide(self, sender: Any) -> Decisions:
+        """What the conditions of the handlers say of an entity as it is now, of which the signal tells later."""
+        return sender, {handler: handler.decided(sender) for handler in self.all() if handler.when is not None}
+
     def record(self, sender: Any, keywords: dict[str, Any]) -> None:
         """Keeps an event for the durable handlers, before it is sent."""
         failures: list[Exception] = []
@@ -182,6 +199,8 @@ class Dispatcher:
                     await _recorder(events.arecorder)(self.signal, sender, keywords, durable)
                 except Exception as error:  # noqa: BLE001 - raised in a group, after the handlers
                     failures.append(error)
+        if self._has_conditions:
+            steps = self._as_decided(sender, steps)
         seen: set[Any] = set()
         for function, matches, _, handler in steps:
             try:
@@ -203,13 +222,21 @@ class Dispatcher:
             steps = tuple(step for step in steps if not scope.mutes(signal, step[3]))
         return steps
 
+    def _as_decided(self, sender: Any, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """The steps with what was decided of a sender when it was stored."""
+        known = _decided_of(sender)
+        return tuple(
+            (function, known.get(handler, matches), names, handler) for function, matches, names, handler in steps
+        )
+
     def _to_record(self, sender: Any, failures: list[Exception]) -> tuple[Handler, ...]:
         """The durable handlers that an event is kept for. A condition that raises adds to the failures."""
-        signal = self.signal
+        signal, known = self.signal, _decided_of(sender)
         found: list[Handler] = []
         for handler in self.durable:
             try:
-                if (handler.matches is None or handler.matches(sender)) and not any(
+                matches = known.get(handler, handler.matches)
+                if (matches is None or matches(sender)) and not any(
                     scope.mutes(signal, handler) for scope in _scopes.current()
                 ):
                     found.append(handler)
@@ -220,6 +247,12 @@ class Dispatcher:
 
     def __repr__(self) -> str:
         return f"<handlers of {signal_name(self.signal)}: {', '.join(handler.name for handler in self.all())}>"
+
+
+def _decided_of(sender: Any) -> Mapping[Handler, Callable[[Any], bool] | None]:
+    """What was decided of a sender when it was stored."""
+    decided = decisions.get()
+    return decided[1] if decided is not None and decided[0] is sender else {}
 
 
 def _recorder(recorder: Any) -> Any:

@@ -43,6 +43,7 @@ class Handler:
 
     __slots__ = (
         "_claim",
+        "_fits",
         "_senders",
         "classes",
         "durable",
@@ -87,7 +88,8 @@ class Handler:
         self.classes = tuple(sender for sender in senders if isinstance(sender, type))
         self._senders = {identifier(sender): _reference(sender) for sender in senders if not isinstance(sender, type)}
         self._claim = threading.Lock() if once else None
-        self.matches = self._filter()
+        self._fits = self._filter()
+        self.matches = self._claimed() if once else self._fits
 
     @property
     def senders(self) -> tuple[Any, ...]:
@@ -186,6 +188,27 @@ class Handler:
 
     # --- Filtering ---
 
+    def decided(self, sender: Any) -> Callable[[Any], bool] | None:
+        """`matches` for an entity of which a signal tells later: what it says of the entity as it is now."""
+        assert self._fits is not None, "a handler that has no condition decides nothing"
+        try:
+            fits = self._fits(sender)
+        except Exception as error:  # noqa: BLE001 - raised where the handler would run
+            return functools.partial(_raise, error)
+        if not fits:
+            return _never
+        return None if self._claim is None else self._acquire
+
+    def _acquire(self, _sender: Any) -> bool:
+        """Whether this is the one time that it runs."""
+        assert self._claim is not None, "it runs once"
+        return self._claim.acquire(blocking=False)
+
+    def _claimed(self) -> Callable[[Any], bool]:
+        """The filter of a handler that runs once. Only who acquires it runs the handler, so that comes last."""
+        fits, acquire = self._fits, self._acquire
+        return acquire if fits is None else lambda sender: fits(sender) and acquire(sender)
+
     def _filter(self) -> Callable[[Any], bool] | None:
         """One function that says whether the handler runs for a sender. What is cheap comes first."""
         tests: list[Callable[[Any], Any]] = []
@@ -196,10 +219,6 @@ class Handler:
             tests += [functools.partial(_is_a, condition.entity_class), condition.matches]
         elif self.when is not None:
             tests.append(self.when)
-        if self._claim is not None:
-            # The last one: only who acquires it runs the handler.
-            claim = self._claim
-            tests.append(lambda _sender: claim.acquire(blocking=False))
         if len(tests) < 2:
             return tests[0] if tests else None
         return lambda sender: all(test(sender) for test in tests)
@@ -256,6 +275,14 @@ def _among(classes: tuple[type, ...], senders: dict[Hashable, Callable[[], Any]]
     if senders:
         return matches
     return lambda sender: isinstance(sender, classes) or (isinstance(sender, type) and issubclass(sender, classes))
+
+
+def _never(_sender: Any) -> bool:
+    return False
+
+
+def _raise(error: Exception, _sender: Any) -> bool:
+    raise error
 
 
 def _is_a(entity_class: type, sender: Any) -> bool:

@@ -346,8 +346,12 @@ class Unit:
         return deferred
 
     def announce(self, signal: LifecycleSignal, entity: Entity, changes: dict[str, tuple[Any, Any]]) -> None:
-        """Sends a signal after the commit; its durable handlers have it in the transaction."""
-        self._after.append(_Announcement(signal, entity, changes, is_async=self.is_async))
+        """Sends a signal after the commit; its durable handlers have it in the transaction.
+
+        Which handlers it is for is decided now: by then the entity may be another.
+        """
+        decided = signal.decide(entity) if signal.has_conditions else None
+        self._after.append(_Announcement(signal, entity, changes, decided, is_async=self.is_async))
 
     # --- Transactions ---
 
@@ -862,25 +866,39 @@ class _Write(NamedTuple):
 class _Announcement:
     """What an entity went through, which a signal tells after the commit."""
 
-    __slots__ = ("_changes", "_entity", "_is_async", "_signal")
+    __slots__ = ("_changes", "_decided", "_entity", "_is_async", "_signal")
 
     def __init__(
-        self, signal: LifecycleSignal, entity: Entity, changes: dict[str, tuple[Any, Any]], *, is_async: bool
+        self,
+        signal: LifecycleSignal,
+        entity: Entity,
+        changes: dict[str, tuple[Any, Any]],
+        decided: Any,
+        *,
+        is_async: bool,
     ) -> None:
         self._signal, self._entity, self._changes, self._is_async = signal, entity, changes, is_async
+        self._decided = decided
 
     def record(self) -> None:
         """Keeps the event for the durable handlers."""
-        self._signal.record(self._entity, changes=self._changes)
+        self._signal.record(self._entity, self._decided, changes=self._changes)
 
     async def arecord(self) -> None:
         """`record`, for async code."""
-        await self._signal.arecord(self._entity, changes=self._changes)
+        await self._signal.arecord(self._entity, self._decided, changes=self._changes)
 
     def __call__(self) -> Any:
+        signal, entity, decided = self._signal, self._entity, self._decided
         if self._is_async:
-            return events.asend(self._signal, self._entity, changes=self._changes)
-        return self._signal.send(self._entity, changes=self._changes)
+            return (
+                events.asend(signal, entity, changes=self._changes)
+                if decided is None
+                else signal.atell(entity, decided, changes=self._changes)
+            )
+        if decided is None:
+            return signal.send(entity, changes=self._changes)
+        return signal.tell(entity, decided, changes=self._changes)
 
 
 class _GivenUp(Exception):
