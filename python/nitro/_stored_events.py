@@ -18,9 +18,12 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from . import changes
 from ._ambient import acting
+from .backends.sql.mapping import made
+from .backends.sql.types import JsonCodec, Refused
 from .codec import _adapter
 from .entity import Entity, identity, to_key
 from .errors import NitroError, UnstorableEvent
+from .relations import key_type, plain, target_of
 from .repository import repository_of
 
 #: The name that tells an object with a type from a dictionary.
@@ -41,18 +44,81 @@ def sender_text(signal: str, sender: Entity) -> str:
     """The sender as it is now, as JSON.
 
     Raises:
-        UnstorableEvent: If a field of it has no JSON form.
+        UnstorableEvent: If a field of it cannot be written so that it comes back.
     """
     try:
         return _text(sender)
-    except PydanticSerializationError as error:
-        raise UnstorableEvent(signal, f"its sender {_shown(sender)} has no JSON form: {error}") from error
+    except _Unwritable as error:
+        raise UnstorableEvent(
+            signal, type(sender), f"its sender {error}: send it of another entity, which can be written"
+        ) from error
 
 
 def _text(entity: Entity) -> str:
-    # By the names of the fields, and without what is computed of them, so that it can be read again.
-    written = entity.__pydantic_serializer__.to_json(entity, by_alias=False, exclude_computed_fields=True)
-    return written.decode()
+    """An entity as JSON, by the names of its fields and without what is computed of them.
+
+    Raises:
+        _Unwritable: If a field cannot be written so that it comes back.
+    """
+    codecs = _codecs(type(entity))
+    if codecs is None:
+        try:
+            written = entity.__pydantic_serializer__.to_json(entity, by_alias=False, exclude_computed_fields=True)
+            return written.decode()
+        except PydanticSerializationError as error:
+            # One of the fields by itself says which one it is.
+            _by_fields(entity, _codecs_of_fields(type(entity)))
+            raise _Unwritable(f"has no JSON ({error})") from error
+    return _by_fields(entity, codecs)
+
+
+def _by_fields(entity: Entity, codecs: Mapping[str, JsonCodec]) -> str:
+    parts: list[str] = []
+    for name, codec in codecs.items():
+        value = plain(getattr(entity, name))
+        try:
+            parts.append(f"{json.dumps(name)}:{codec.encode(value)}")
+        except Refused as error:
+            raise _Unwritable(
+                f"has {type(entity).__name__}.{name}={_shown(value)}, which cannot be written ({error})"
+            ) from error
+    return "{" + ",".join(parts) + "}"
+
+
+#: Where a class keeps its codecs: they live as long as it does.
+_ATTRIBUTE = "__nitro_event_codecs__"
+
+
+def _codecs(entity_class: type[Entity]) -> dict[str, JsonCodec] | None:
+    """How the fields of a class are written; None where its JSON is what it is read from."""
+    if _ATTRIBUTE not in entity_class.__dict__:
+        is_read_back = _is_read_back(entity_class.__pydantic_core_schema__)
+        type.__setattr__(entity_class, _ATTRIBUTE, None if is_read_back else _codecs_of_fields(entity_class))
+    return entity_class.__dict__[_ATTRIBUTE]
+
+
+def _codecs_of_fields(entity_class: type[Entity]) -> dict[str, JsonCodec]:
+    codecs: dict[str, JsonCodec] = {}
+    for name, info in entity_class.__pydantic_fields__.items():
+        target = target_of(info.annotation)
+        # The field holds the key of another entity.
+        codecs[name] = JsonCodec(info.annotation if target is None else key_type(target) | None)
+    return codecs
+
+
+def _is_read_back(schema: Any) -> bool:
+    """Whether nothing in a schema of pydantic's is left out of the JSON, or written otherwise than it is read."""
+    if isinstance(schema, (list, tuple)):
+        return all(map(_is_read_back, cast("Sequence[Any]", schema)))
+    if not isinstance(schema, dict):
+        return True
+    parts = cast("dict[str, Any]", schema)
+    serialization = parts.get("serialization")
+    if isinstance(serialization, dict) and str(cast("Any", serialization).get("type")).startswith("function"):
+        return False
+    if parts.get("serialization_exclude") or "serialization_exclude_if" in parts or parts.get("type") == "bytes":
+        return False
+    return all(_is_read_back(part) for name, part in parts.items() if name not in ("metadata", "computed_fields"))
 
 
 def key_text(entity: Entity) -> str:
@@ -61,7 +127,7 @@ def key_text(entity: Entity) -> str:
     return key if isinstance(key, str) else json.dumps(key)
 
 
-def keywords_text(signal: str, keywords: Mapping[str, Any]) -> str:
+def keywords_text(signal: str, sender_class: type, keywords: Mapping[str, Any]) -> str:
     """Keyword arguments as JSON.
 
     Raises:
@@ -74,16 +140,14 @@ def keywords_text(signal: str, keywords: Mapping[str, Any]) -> str:
             # A text may be none that can be written.
             json.dumps(written[name], ensure_ascii=False, allow_nan=False).encode()
         except (_Unwritable, ValueError, RecursionError) as error:
-            raise UnstorableEvent(
-                signal,
-                f"its keyword {name}={_shown(value)} cannot be written ({error}): send what identifies it, "
-                "such as a key, or an entity",
-            ) from error
+            remedy = "send what identifies it, such as a key" + (", or an entity" * (not isinstance(value, Entity)))
+            what = f" {error}" if isinstance(value, Entity) else f"={_shown(value)} cannot be written ({error})"
+            raise UnstorableEvent(signal, sender_class, f"its keyword {name}{what}: {remedy}") from error
     return json.dumps(written, ensure_ascii=False)
 
 
 class _Unwritable(Exception):
-    """A value of a type that cannot be found again, or that pydantic does not know."""
+    """A value of a type that cannot be found again, or that does not come back; of an entity the field is named."""
 
 
 def _written(value: Any) -> Any:
@@ -101,11 +165,7 @@ def _written(value: Any) -> Any:
     if kind in (tuple, set, frozenset):
         return {_TYPE: kind.__name__, "value": [_written(item) for item in value]}
     if isinstance(value, Entity):
-        try:
-            was = _text(value)
-        except PydanticSerializationError as error:
-            raise _Unwritable(str(error)) from error
-        return {_TYPE: "entity", "class": class_name(kind), "key": key_text(value), "value": was}
+        return {_TYPE: "entity", "class": class_name(kind), "key": key_text(value), "value": _text(value)}
     name = class_name(kind)
     if _type_by_name(name) is not kind:
         raise _Unwritable(f"the type {name} cannot be found by its name: it is not at the top of a module")
@@ -192,7 +252,10 @@ class Written:
         Raises:
             Unreadable: If what was written is no such entity any more.
         """
+        codecs = _codecs(self.entity_class)
         try:
+            if codecs is not None:
+                return self._by_fields(codecs)
             entity = self.entity_class.model_validate_json(self.text, by_alias=False, by_name=True)
         except ValidationError as error:
             raise Unreadable(
@@ -201,6 +264,17 @@ class Written:
             ) from error
         changes.loaded(entity, 1)
         return entity
+
+    def _by_fields(self, codecs: Mapping[str, JsonCodec]) -> Any:
+        written = json.loads(self.text)
+        values = {name: codec.decode(json.dumps(written[name])) for name, codec in codecs.items() if name in written}
+        for name, info in self.entity_class.__pydantic_fields__.items():
+            if name not in values and info.is_required():
+                raise Unreadable(
+                    f"{self.entity_class.__name__} {self.key!r} is gone, and its field {name}, which it has to have, "
+                    "was not written: give it a default"
+                )
+        return made(self.entity_class, values, 1)
 
 
 class Keywords:

@@ -280,11 +280,15 @@ class UnstorableEvent(NitroError, ValueError):
 
     Attributes:
         signal: The name of the signal.
+        sender_class: The class of the sender.
     """
 
-    def __init__(self, signal: str, reason: str) -> None:
+    def __init__(self, signal: str, sender_class: type, reason: str) -> None:
         self.signal = signal
-        super().__init__(f"the event {signal!r} cannot be kept for its durable handlers: {reason}")
+        self.sender_class = sender_class
+        super().__init__(
+            f"the event {signal!r} of {sender_class.__name__} cannot be kept for its durable handlers: {reason}"
+        )
 
 
 class UnstorableValue(NitroError, ValueError):

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from . import _core, clock, events, work
 from ._stored_events import Keywords, Unreadable, Written, class_name, key_text, keywords_text, sender_text
 from .backends.sql import SQLModelBackend
-from .backends.sql.database import Database
+from .backends.sql.database import Database, Unfit
 from .backends.sql.outbox import Outbox, StoredEvent, wanted_by
 from .entity import Entity
 from .errors import (
@@ -89,44 +89,59 @@ def _record(signal: Signal, sender: Any, keywords: dict[str, Any], handlers: tup
                 unit.on_commit(partial(call, sender, keywords))
         return
     event = _event(signal, sender, keywords, handlers)
-    outbox = Outbox(repository.database)
-    if unit is None:
-        outbox.add(event)
-        _ring(outbox.store)
-        return
-    if not unit.is_async:
-        unit.join(repository)
-        outbox.add(event)
-    elif outbox.store.in_transaction:
-        unit.defer(outbox.aadd(event))
+    if unit is not None and unit.is_async:
+        # All of them are written in the order in which they were sent, so those of `asend` are, too.
+        unit.defer(_aadd(repository, event, sender, unit))
     else:
-        raise UnitOfWorkError(
-            f"{event.signal} was sent before anything was written in this `async with UnitOfWork()`, and a plain send "
-            f"cannot begin its transaction: write `await asend({event.signal!r}, ...)`"
-        )
-    unit.on_commit(partial(_ring, outbox.store))
+        if unit is not None:
+            unit.join(repository)
+        with _told(event, sender):
+            Outbox(repository.database).add(event)
+    _ring_after(unit, repository.database)
 
 
 async def _arecord(signal: Signal, sender: Any, keywords: dict[str, Any], handlers: tuple[Handler, ...]) -> None:
     """`_record`, for `asend`."""
     repository = _repository(signal, sender)
     unit = work.current()
-    if repository is None or (unit is not None and not unit.is_async):
-        if repository is None and unit is None:
-            _warn(sender.__class__)
-            await _arun_here(signal, sender, keywords, handlers)
-        else:
-            _record(signal, sender, keywords, handlers)
+    if unit is not None:
+        _record(signal, sender, keywords, handlers)
         return
-    event = _event(signal, sender, keywords, handlers)
-    outbox = Outbox(repository.database)
+    if repository is None:
+        _warn(sender.__class__)
+        await _arun_here(signal, sender, keywords, handlers)
+        return
+    await _aadd(repository, _event(signal, sender, keywords, handlers), sender)
+    _ring(repository.database)
+
+
+async def _aadd(repository: SQLModelBackend, event: StoredEvent, sender: Entity, unit: work.Unit | None = None) -> None:
+    if unit is not None:
+        await unit.ajoin(repository)
+    with _told(event, sender):
+        await Outbox(repository.database).aadd(event)
+
+
+@contextmanager
+def _told(event: StoredEvent, sender: Entity) -> Generator[None]:
+    """Tells what the database does not take."""
+    try:
+        yield
+    except Unfit as error:
+        raise UnstorableEvent(
+            event.signal,
+            type(sender),
+            f"its name or the key of its sender, {event.sender_key!r}, is no text that a database takes ({error}): "
+            "give it another",
+        ) from error
+
+
+def _ring_after(unit: work.Unit | None, store: Database) -> None:
+    """Lets the relays know of an event as soon as it is kept."""
     if unit is None:
-        await outbox.aadd(event)
-        _ring(outbox.store)
-        return
-    await unit.ajoin(repository)
-    await outbox.aadd(event)
-    unit.on_commit(partial(_ring, outbox.store))
+        _ring(store)
+    else:
+        unit.on_commit(partial(_ring, store))
 
 
 events.recorder, events.arecorder = _record, _arecord
@@ -136,7 +151,9 @@ def _repository(signal: Signal, sender: Any) -> SQLModelBackend | None:
     """The repository of a sender, where it has an outbox."""
     if not isinstance(sender, Entity):
         raise UnstorableEvent(
-            signal_name(signal), f"its sender {sender!r} is no entity, in whose database it could be kept"
+            signal_name(signal),
+            sender.__class__,
+            f"its sender {sender!r} is no entity, in whose database it could be kept: send it of one",
         )
     repository = repository_of(type(sender))
     return repository if isinstance(repository, SQLModelBackend) else None
@@ -150,7 +167,7 @@ def _event(signal: Signal, sender: Entity, keywords: Mapping[str, Any], handlers
         sender_class=class_name(type(sender)),
         sender_key=key_text(sender),
         sender=sender_text(name, sender),
-        keywords=keywords_text(name, keywords),
+        keywords=keywords_text(name, type(sender), keywords),
         handlers=json.dumps([handler.name for handler in handlers]),
         created_at=clock.now(),
     )

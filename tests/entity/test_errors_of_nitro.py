@@ -58,7 +58,7 @@ ERRORS: list[NitroError] = [
     KeyReused("Order.place", "key-1"),
     PermissionDenied("only clerks refund"),
     UnitOfWorkError("this unit of work has ended"),
-    UnstorableEvent("order-placed", "the keyword 'file' cannot be written"),
+    UnstorableEvent("order-placed", Order, "the keyword 'file' cannot be written"),
 ]
 
 

@@ -12,9 +12,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from blinker import Signal, signal
 from durable_shop import open_shop, placed
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_serializer
+from sqlmodel import Field as SqlField
 
 import nitro
 from nitro import (
@@ -22,7 +24,6 @@ from nitro import (
     Entity,
     SQLModelBackend,
     UnitOfWork,
-    UnitOfWorkError,
     UnstorableEvent,
     asend,
     events,
@@ -100,6 +101,9 @@ def test_async_code_sends_it_in_both_ways(url: str) -> None:
         await asend(placed, order)
         async with UnitOfWork():
             await asend(placed, order)
+        # It begins the transaction.
+        async with UnitOfWork():
+            placed.send(order)
         async with UnitOfWork():
             order.total = 5.0
             await order.asave()
@@ -112,22 +116,42 @@ def test_async_code_sends_it_in_both_ways(url: str) -> None:
                 await asend(placed, order)
                 1 / 0  # noqa: B018
 
+        with pytest.raises(ZeroDivisionError):
+            async with UnitOfWork():
+                placed.send(order)
+                1 / 0  # noqa: B018
+
     asyncio.run(main())
-    assert waiting(shop) == 3
+    assert waiting(shop) == 4
 
 
-def test_a_plain_send_that_would_have_to_begin_an_async_transaction_says_so(url: str) -> None:
-    shop = open_shop(url, nothing)
+def test_async_code_has_its_events_in_the_order_in_which_it_sent_them(url: str) -> None:
+    seen: list[int] = []
+    shop = open_shop(url)
+    on(placed, durable=True)(lambda order, number: seen.append(number))
 
     async def main() -> None:
         order = await shop.Order().asave()
-        async with UnitOfWork():
-            placed.send(order)
+        async with UnitOfWork() as uow:
+            placed.send(order, number=1)
+            await asend(placed, order, number=2)
+            with pytest.raises(ZeroDivisionError):
+                async with uow.savepoint():
+                    placed.send(order, number=3)
+                    await asend(placed, order, number=4)
+                    1 / 0  # noqa: B018
+            async with uow.savepoint():
+                placed.send(order, number=5)
+            order.total = 1.0
+            await order.asave()
+            placed.send(order, number=6)
+            await uow.commit()
+            assert waiting(shop) == 4
+            await asend(placed, order, number=7)
 
-    with pytest.raises(ExceptionGroup) as raised:
-        asyncio.run(main())
-    assert raised.group_contains(UnitOfWorkError, match=r"write `await asend\('order-placed', ...\)`")
-    assert waiting(shop) == 0
+    asyncio.run(main())
+    assert shop.relay().run_once() == 5
+    assert seen == [1, 2, 5, 6, 7]
 
 
 def test_only_handlers_that_fit_the_sender_get_it(url: str) -> None:
@@ -246,7 +270,7 @@ def test_a_keyword_that_cannot_be_written_is_told_as_it_is_sent(value: Any, said
     shop = open_shop(url, nothing)
     error = refusal(lambda: placed.send(shop.Order().save(), first=1, callback=value))
     assert str(error).startswith(
-        "the event 'order-placed' cannot be kept for its durable handlers: its keyword callback="
+        "the event 'order-placed' of Order cannot be kept for its durable handlers: its keyword callback="
     )
     assert said in str(error)
     assert error.signal == "order-placed"
@@ -266,18 +290,106 @@ def test_a_keyword_of_a_class_that_nobody_can_find_is_told(url: str) -> None:
 @pytest.mark.parametrize("sender", [None, "a text", SQLModelBackend])
 def test_a_sender_that_is_no_entity_is_told(sender: Any, url: str) -> None:
     open_shop(url, nothing)
-    assert "is no entity, in whose database it could be kept" in str(refusal(lambda: placed.send(sender)))
+    assert "is no entity, in whose database it could be kept: send it of one" in str(
+        refusal(lambda: placed.send(sender))
+    )
 
 
-def test_a_sender_without_a_json_form_is_told(url: str) -> None:
+class Scan(Entity):
+    """Its JSON is not what it is read from."""
+
+    __tablename__ = "durable_scan"
+    image: bytes
+    page: int = Field(exclude=True)
+    size: Decimal = Decimal(0)
+    note: str | None = Field(None, exclude=True)
+    _opened: bool = PrivateAttr(False)
+
+    @field_serializer("size")
+    def _with_its_unit(self, size: Decimal) -> str:
+        return f"{size} mm"
+
+
+def test_a_sender_that_is_gone_comes_back_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+    shop = open_shop(url)
+    monkeypatch.setattr(Scan, "__nitro_backend__", shop.store)
+    on(events.deleted, Scan, durable=True)(found.append)
+    nitro.create_all(Scan)
+    scan = Scan(image=b"\xff\0", page=7, size=Decimal("2.50")).save()
+    scan._opened = True
+    scan.delete()
+    assert shop.relay(attempts=1).run_once() == 1
+    (gone,) = found
+    assert gone.__dict__ == scan.__dict__
+    assert (type(gone.size), gone._opened) == (Decimal, False)
+    assert not gone.is_changed
+    with pytest.raises(nitro.StaleEntityError):
+        gone.page = 8
+        gone.save()
+
+
+class Login(Entity):
+    """It lives in memory: no database keeps a secret."""
+
+    name: str
+    pin: SecretStr
+
+
+def test_a_secret_is_told_as_it_is_sent(url: str) -> None:
+    shop = open_shop(url, nothing)
+    order = shop.Order().save()
+    error = refusal(lambda: placed.send(order, login=Login(name="Ann", pin=SecretStr("1234"))))
+    assert str(error) == (
+        "the event 'order-placed' of Order cannot be kept for its durable handlers: its keyword login has "
+        "Login.pin=SecretStr('**********'), which cannot be written (it is not the same when it is read back from "
+        "JSON): send what identifies it, such as a key"
+    )
+    assert (error.signal, error.sender_class) == ("order-placed", shop.Order)
+    assert waiting(shop) == 0
+
+
+class Sealed(sa.types.TypeDecorator[str]):
+    impl = sa.String()
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:
+        return value.get_secret_value()[::-1]
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> SecretStr:
+        return SecretStr(value[::-1])
+
+
+def test_a_sender_with_a_secret_is_told_as_it_is_sent(url: str) -> None:
     shop = open_shop(url, nothing)
 
-    class Scan(Entity, backend=shop.store):
-        image: bytes
+    class Customer(Entity, backend=shop.store):
+        __tablename__ = "durable_customer"
+        pin: SecretStr = SqlField(sa_type=Sealed)
 
-    nitro.create_all(Scan)
-    scan = Scan(image=b"\xff").save()
-    assert "has no JSON form" in str(refusal(lambda: placed.send(scan)))
+    nitro.create_all(Customer)
+    customer = Customer(pin=SecretStr("1234")).save()
+    assert Customer.get(customer.id).pin.get_secret_value() == "1234"
+    assert str(refusal(lambda: placed.send(customer))) == (
+        "the event 'order-placed' of Customer cannot be kept for its durable handlers: its sender has "
+        "Customer.pin=SecretStr('**********'), which cannot be written (it is not the same when it is read back from "
+        "JSON): send it of another entity, which can be written"
+    )
+
+
+def test_a_sender_that_has_no_json_is_told_by_its_field(url: str) -> None:
+    shop = open_shop(url, nothing)
+
+    class Thing(Entity, backend=shop.store):
+        __tablename__ = "durable_thing"
+        anything: Any = None
+
+    nitro.create_all(Thing)
+    thing = Thing().save()
+    thing.anything = object()
+    error = refusal(lambda: placed.send(thing))
+    assert "its sender has Thing.anything=<object object at" in str(error)
+    assert "which cannot be written (it has no JSON: Unable to serialize unknown type" in str(error)
 
 
 def test_a_signal_without_a_name_cannot_be_durable() -> None:

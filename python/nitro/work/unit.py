@@ -592,6 +592,9 @@ class Unit:
                 self._check_kept()
                 for announcement in self._announcements():
                     await announcement.arecord()
+                # Their events are among them.
+                while self._deferred:
+                    await self._deferred.pop(0)
             transaction = self._transaction
             if transaction is not None:
                 self._transaction = None

@@ -248,11 +248,7 @@ class Mapping:
             name: value if decode is None or value is None else decode(value)
             for name, decode, value in zip(self.names, self.decoders, row, strict=False)
         }
-        entity = self.entity_class.model_construct(**values)
-        if "__pydantic_fields_set__" in dir(entity):
-            object.__setattr__(entity, "__pydantic_fields_set__", set(self.names))
-        changes.loaded(entity, row[len(self.names)] if self.versioned else FIRST)
-        return entity
+        return made(self.entity_class, values, row[len(self.names)] if self.versioned else FIRST)
 
     # --- Statements ---
 
@@ -375,6 +371,15 @@ class Mapping:
             UnstorableValue: Always.
         """
         raise UnstorableValue(self.entity_class, ", ".join(self.names), entity, reason)
+
+
+def made(entity_class: type[Entity], values: dict[str, Any], version: int) -> Any:
+    """An entity of values that were stored, which are trusted, as it is loaded."""
+    entity = entity_class.model_construct(**values)
+    if "__pydantic_fields_set__" in dir(entity):
+        object.__setattr__(entity, "__pydantic_fields_set__", set(values))
+    changes.loaded(entity, version)
+    return entity
 
 
 def _check_alone(entity_class: type[Entity]) -> None:

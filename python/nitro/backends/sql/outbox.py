@@ -10,12 +10,12 @@ import datetime
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ...errors import SchemaMismatch, UnstorableEvent
-from .database import Database, NoSuchTable, Row, Unfit
+from ...errors import SchemaMismatch
+from .database import Database, NoSuchTable, Row
 from .types import BIG_INTEGER, Moment
 
 if TYPE_CHECKING:
@@ -166,13 +166,17 @@ class Outbox:
     # --- Sending ---
 
     def add(self, event: StoredEvent) -> None:
-        """Writes an event."""
-        with self._translated(event):
+        """Writes an event.
+
+        Raises:
+            Unfit: If the database does not take one of its texts.
+        """
+        with self._translated():
             self.store.execute(self._sql(_ADD), self._row(event))
 
     async def aadd(self, event: StoredEvent) -> None:
         """`add`, for async code."""
-        with self._translated(event):
+        with self._translated():
             await self.store.aexecute(self._sql(_ADD), self._row(event))
 
     def _row(self, event: StoredEvent) -> Sequence[Any]:
@@ -312,18 +316,11 @@ class Outbox:
     # --- What went wrong ---
 
     @contextmanager
-    def _translated(self, event: StoredEvent | None = None) -> Generator[None]:
+    def _translated(self) -> Generator[None]:
         try:
             yield
         except NoSuchTable as error:
-            self._mismatch(error)
-        except Unfit as error:
-            if event is None:
-                raise
-            raise UnstorableEvent(event.signal, f"{self.store.name} does not take its texts: {error}") from error
-
-    def _mismatch(self, error: NoSuchTable) -> NoReturn:
-        raise SchemaMismatch(
-            f"{self.store.name} has no outbox as durable events need it ({error}): nitro.create_all() makes it where "
-            "there is a durable handler or a relay, as do `nitro db revision` and `nitro db upgrade`"
-        ) from error
+            raise SchemaMismatch(
+                f"{self.store.name} has no outbox as durable events need it ({error}): nitro.create_all() makes it "
+                "where there is a durable handler or a relay, as do `nitro db revision` and `nitro db upgrade`"
+            ) from error
