@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import datetime
 import json
 import logging
 import os
@@ -453,7 +452,7 @@ class _Run:
     def _deliver(self) -> int:
         relay, delivered = self.relay, 0
         while not self.is_over:
-            claimed = self.outbox.claim(relay._name, limit=relay._size, lease=relay.lease, now=clock.now())
+            claimed = self.outbox.claim(relay._name, limit=relay._size, lease=relay.lease)
             if not claimed:
                 break
             began = time.monotonic()
@@ -510,16 +509,16 @@ class _Run:
 
     def _failed(self, event: StoredEvent, error: str) -> bool:
         """Notes that an event was not delivered; whether it is to be tried again."""
-        relay, now = self.relay, clock.now()
-        again_at: datetime.datetime | None = None
+        relay = self.relay
+        again_in: float | None = None
         if event.attempts + 1 < relay.attempts:
             pause = min(relay.backoff * 2.0 ** min(event.attempts, 40), _LONGEST_PAUSE)
             # Not all at once that failed at once.
-            again_at = now + datetime.timedelta(seconds=pause * random.uniform(0.5, 1.0))
+            again_in = pause * random.uniform(0.5, 1.0)
         else:
             _log.error("%s %s is a dead letter: `nitro relay replay %s`", event.signal, event.id, event.id)
-        self.outbox.failed(event, relay._name, error=error[:_KEPT_ERROR], again_at=again_at, now=now)
-        return again_at is not None
+        self.outbox.failed(event, relay._name, error=error[:_KEPT_ERROR], again_in=again_in)
+        return again_in is not None
 
     @staticmethod
     def _handler(event: StoredEvent, name: str) -> Handler:
@@ -538,7 +537,7 @@ class _Run:
         def renew() -> None:
             while not done.wait(self.relay.lease / 3):
                 try:
-                    self.outbox.renew(self.relay._name, lease=self.relay.lease, now=clock.now())
+                    self.outbox.renew(self.relay._name, lease=self.relay.lease)
                 except (BackendUnavailable, WriteConflict) as error:
                     _log.warning("the relay could not renew its lease: %s", error)
 
@@ -709,7 +708,7 @@ def replay(event_id: str | None = None, place: Place = None) -> int:
         place: The database: a URL, or a backend; None stands for the one that is configured.
     """
     outbox = _outbox(place)
-    count = outbox.replay(event_id, now=clock.now())
+    count = outbox.replay(event_id)
     _ring(outbox.store)
     return count
 

@@ -10,9 +10,19 @@ from blinker import signal
 from durable_shop import open_shop, placed, shipped
 
 import nitro
-from nitro import Entity, EntityNotFound, NitroError, SchemaMismatch, StaleEntityError, UnitOfWork, UnitOfWorkError, on
+from nitro import (
+    Entity,
+    EntityNotFound,
+    NitroError,
+    SchemaMismatch,
+    StaleEntityError,
+    UnitOfWork,
+    UnitOfWorkError,
+    clock,
+    on,
+)
 from nitro.backends.sql.outbox import Outbox
-from nitro.outbox import Relay, StoredEvent
+from nitro.outbox import Relay, StoredEvent, replay
 from nitro.testing import frozen_clock
 
 
@@ -190,7 +200,7 @@ def test_a_worker_takes_no_event_of_an_entity_that_another_has(url: str) -> None
         placed.send(order)
 
     def claim(worker: str, limit: int) -> list[str]:
-        return [event.sender_key for event in outbox.claim(worker, limit=limit, lease=30, now=nitro.now())]
+        return [event.sender_key for event in outbox.claim(worker, limit=limit, lease=30)]
 
     assert claim("first", 1) == [ann.id]
     assert claim("second", 10) == [bob.id]
@@ -236,11 +246,40 @@ def test_what_a_dead_worker_had_is_taken_over_when_its_lease_is_over(url: str) -
     placed.send(shop.Order().save())
     outbox = Outbox(shop.store.database)
     with frozen_clock(nitro.now()) as clock:
-        assert len(outbox.claim("dead", limit=10, lease=30, now=nitro.now())) == 1
+        assert len(outbox.claim("dead", limit=10, lease=30)) == 1
         assert shop.relay().run_once() == 0
         clock.tick(31)
         assert shop.relay().run_once() == 1
     assert shop.texts() == ["done"]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clocks_that_differ_delay_nothing(hours: int, fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_once(order: Any) -> None:
+        runs.append("run")
+        if len(runs) == 1:
+            raise ValueError("not now")
+
+    def differ(hours: int) -> None:
+        skew = datetime.timedelta(hours=hours)
+        monkeypatch.setattr(clock, "now", lambda: datetime.datetime.now(datetime.UTC) + skew)
+
+    runs: list[str] = []
+    shop = open_shop(fresh_database, fails_once)
+    outbox = Outbox(shop.store.database)
+    differ(hours)
+    placed.send(shop.Order().save())
+    differ(0)
+    assert len(outbox.claim("other", limit=1, lease=30)) == 1
+    differ(-hours)
+    # The lease of the other one is not over, whatever the time is here.
+    assert shop.relay().run_once() == 0
+    outbox.release("other")
+    assert shop.relay(attempts=1).run_once() == 0
+    differ(hours)
+    replay(place=shop.store)
+    differ(-hours)
+    assert shop.relay().run_once() == 1
 
 
 def test_who_has_lost_its_claim_does_nothing_twice(url: str) -> None:
@@ -254,7 +293,7 @@ def test_who_has_lost_its_claim_does_nothing_twice(url: str) -> None:
     placed.send(shop.Order().save())
     outbox = Outbox(shop.store.database)
     with frozen_clock(nitro.now()) as clock:
-        (event,) = outbox.claim("slow", limit=1, lease=30, now=nitro.now())
+        (event,) = outbox.claim("slow", limit=1, lease=30)
         clock.tick(31)
         assert shop.relay().run_once() == 1
         with shop.store.database.transaction():
@@ -271,7 +310,7 @@ def test_a_handler_that_had_the_event_before_its_relay_died_is_passed_over(url: 
     placed.send(shop.Order().save())
     outbox = Outbox(shop.store.database)
     with frozen_clock(nitro.now()) as clock:
-        (event,) = outbox.claim("dead", limit=1, lease=30, now=nitro.now())
+        (event,) = outbox.claim("dead", limit=1, lease=30)
         # It had committed, and died before it could say so.
         with shop.store.database.transaction():
             assert outbox.receive(event.id, _name(note), "dead")
@@ -289,7 +328,7 @@ def test_an_event_that_ends_every_process_becomes_a_dead_letter(url: str) -> Non
     relay = shop.relay(attempts=3)
     with frozen_clock(nitro.now()) as clock:
         for _ in range(4):
-            (event,) = outbox.claim("dead", limit=1, lease=30, now=nitro.now())
+            (event,) = outbox.claim("dead", limit=1, lease=30)
             if event.is_taken_over:
                 outbox.attempt(event, "dead")
             clock.tick(31)
@@ -436,7 +475,7 @@ def test_what_is_stored_can_be_read(url: str) -> None:
     order = shop.Order(customer="Zoë").save()
     with frozen_clock(datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)):
         placed.send(order, gift=True)
-        (event,) = Outbox(shop.store.database).claim("me", limit=1, lease=30, now=nitro.now())
+        (event,) = Outbox(shop.store.database).claim("me", limit=1, lease=30)
     assert isinstance(event, StoredEvent)
     assert (event.signal, event.sender_key, event.keywords) == ("order-placed", order.id, '{"gift": true}')
     assert event.sender == nitro.encode(order).decode()

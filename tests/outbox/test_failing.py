@@ -55,7 +55,7 @@ def test_each_pause_is_about_twice_the_one_before(url: str) -> None:
     relay, outbox = shop.relay(backoff=10, attempts=4), Outbox(shop.store.database)
 
     def is_waiting() -> bool:
-        return not outbox.claim("me", limit=1, lease=0.1, now=nitro.now())
+        return not outbox.claim("me", limit=1, lease=0.1)
 
     with frozen_clock(nitro.now()) as clock:
         for pause in (10, 20, 40):

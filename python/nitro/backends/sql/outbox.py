@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from ... import clock
 from ...errors import SchemaMismatch
 from .database import Database, NoSuchTable, Row
 from .types import BIG_INTEGER, Moment
@@ -110,15 +111,17 @@ class StoredEvent:
 
 _SELECTED = "id, signal, sender_class, sender_key, sender, keywords, handlers, created_at, attempts, claimed_by, error"
 
+# "@" stands for this moment, or one that comes some seconds later: see `Outbox._at`.
+
 #: What a worker may claim. An earlier event of the same entity that somebody has, or that waits to be tried again,
 #: keeps the later ones; the others among the first are claimed together, so they stay in order.
 _CLAIMABLE = """
 FROM nitro_outbox AS o
-WHERE state = 'waiting' AND available_at <= ? AND (claimed_until IS NULL OR claimed_until < ?)
+WHERE state = 'waiting' AND available_at <= @ AND (claimed_until IS NULL OR claimed_until < @)
 AND NOT EXISTS (
     SELECT 1 FROM nitro_outbox AS e
     WHERE e.sender_class = o.sender_class AND e.sender_key = o.sender_key AND e.position < o.position
-    AND e.state = 'waiting' AND (e.available_at > ? OR e.claimed_until >= ?)
+    AND e.state = 'waiting' AND (e.available_at > @ OR e.claimed_until >= @)
 )
 ORDER BY position LIMIT ?"""
 
@@ -127,20 +130,21 @@ _CLAIMING = int.from_bytes(b"nitro ob", "big")
 
 _ADD = (
     "INSERT INTO nitro_outbox (id, signal, sender_class, sender_key, sender, keywords, handlers, created_at, attempts, "
-    "available_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 'waiting')"
+    "available_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, @, 'waiting')"
 )
 _FAILED = (
-    "UPDATE nitro_outbox SET attempts = ?, available_at = ?, state = ?, error = ?, claimed_by = NULL, "
+    "UPDATE nitro_outbox SET attempts = ?, available_at = @, state = ?, error = ?, claimed_by = NULL, "
     "claimed_until = NULL WHERE id = ? AND claimed_by = ?"
 )
 _RELEASE = "UPDATE nitro_outbox SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?"
-_REPLAY = "UPDATE nitro_outbox SET state = 'waiting', attempts = 0, available_at = ?, error = NULL WHERE state = 'dead'"
+_REPLAY = "UPDATE nitro_outbox SET state = 'waiting', attempts = 0, available_at = @, error = NULL WHERE state = 'dead'"
 
 
 class Outbox:
     """The outbox and the inbox of one database.
 
-    Statements are part of the transaction that whoever calls is inside of, if any.
+    Statements are part of the transaction that whoever calls is inside of, if any. What time it is the database says,
+    as the clocks of those that send and deliver may differ; SQLite, which has none of its own, takes the machine's.
 
     Args:
         store: The database.
@@ -153,6 +157,8 @@ class Outbox:
         assert encode is not None, "moments have a form of their own in each database"
         assert decode is not None, "moments have a form of their own in each database"
         self._moment_in, self._moment_out = encode, decode
+        database_clock = "(coalesce(%s::timestamptz, statement_timestamp()) + make_interval(secs => %s::float8))"
+        self._moment = database_clock if self._is_postgres else "?"
         # While a handler runs, the event must not go: who takes it over waits with its own row in the inbox.
         lock = " FOR KEY SHARE" if self._is_postgres else ""
         self._receive = self._sql(
@@ -161,7 +167,13 @@ class Outbox:
         )
 
     def _sql(self, sql: str) -> str:
-        return sql.replace("?", "%s") if self._is_postgres else sql
+        return (sql.replace("?", "%s") if self._is_postgres else sql).replace("@", self._moment)
+
+    def _at(self, seconds: float = 0.0) -> tuple[Any, ...]:
+        """The parameters of an "@": a moment so many seconds from now. A test's frozen clock is everybody's."""
+        if self._is_postgres:
+            return (None if clock.source is None else clock.now(), seconds)
+        return (self._moment_in(clock.now() + datetime.timedelta(seconds=seconds)),)
 
     # --- Sending ---
 
@@ -180,43 +192,39 @@ class Outbox:
             await self.store.aexecute(self._sql(_ADD), self._row(event))
 
     def _row(self, event: StoredEvent) -> Sequence[Any]:
-        created = self._moment_in(event.created_at)
         texts = (event.signal, event.sender_class, event.sender_key, event.sender, event.keywords, event.handlers)
-        return (event.id, *texts, created, created)
+        return (event.id, *texts, self._moment_in(event.created_at), *self._at())
 
     # --- Delivering ---
 
-    def claim(self, worker: str, *, limit: int, lease: float, now: datetime.datetime) -> list[StoredEvent]:
+    def claim(self, worker: str, *, limit: int, lease: float) -> list[StoredEvent]:
         """Claims events that can be delivered, in their order.
 
         Args:
             worker: Who claims.
             limit: How many at most.
             lease: Seconds until others may take over what is still there.
-            now: The time.
         """
-        moment = self._moment_in(now)
-        until = self._moment_in(now + datetime.timedelta(seconds=lease))
         find = self._sql(f"SELECT position, {_SELECTED} {_CLAIMABLE}")
-        parameters = (moment, moment, moment, moment, limit)
+        now = 4 * self._at()
         with self._translated():
             # Who only looks whether there is anything keeps nobody waiting.
-            if not self.store.fetch_all(self._sql(f"SELECT 1 {_CLAIMABLE}"), (*parameters[:4], 1)):
+            if not self.store.fetch_all(self._sql(f"SELECT 1 {_CLAIMABLE}"), (*now, 1)):
                 return []
             with self.store.transaction():
                 if self._is_postgres:
                     self.store.fetch_one(f"SELECT pg_advisory_xact_lock({_CLAIMING})", ())
-                rows = self.store.fetch_all(find, parameters)
+                rows = self.store.fetch_all(find, (*now, limit))
                 if rows:
                     places = ", ".join("?" for _ in rows)
-                    claim = f"UPDATE nitro_outbox SET claimed_by = ?, claimed_until = ? WHERE position IN ({places})"
-                    self.store.execute(self._sql(claim), (worker, until, *(row[0] for row in rows)))
+                    claim = f"UPDATE nitro_outbox SET claimed_by = ?, claimed_until = @ WHERE position IN ({places})"
+                    self.store.execute(self._sql(claim), (worker, *self._at(lease), *(row[0] for row in rows)))
         return [self._event(row[1:]) for row in rows]
 
-    def renew(self, worker: str, *, lease: float, now: datetime.datetime) -> None:
+    def renew(self, worker: str, *, lease: float) -> None:
         """Lets a worker keep what it has claimed for another lease, in seconds from now."""
-        until = self._moment_in(now + datetime.timedelta(seconds=lease))
-        self.store.execute(self._sql("UPDATE nitro_outbox SET claimed_until = ? WHERE claimed_by = ?"), (until, worker))
+        sql = self._sql("UPDATE nitro_outbox SET claimed_until = @ WHERE claimed_by = ?")
+        self.store.execute(sql, (*self._at(lease), worker))
 
     def release(self, worker: str) -> None:
         """Gives back what a worker has claimed and not delivered."""
@@ -250,25 +258,22 @@ class Outbox:
         sql = self._sql("DELETE FROM nitro_outbox WHERE id = ? AND claimed_by = ?")
         return bool(self.store.execute(sql, (event_id, worker)))
 
-    def failed(
-        self, event: StoredEvent, worker: str, *, error: str, again_at: datetime.datetime | None, now: datetime.datetime
-    ) -> None:
+    def failed(self, event: StoredEvent, worker: str, *, error: str, again_in: float | None) -> None:
         """Notes that a delivery has failed, and gives later events of the same entity back where they have to wait.
 
         Args:
             event: The event.
             worker: Who has tried.
             error: Why, for people.
-            again_at: When it is to be tried again; None makes it a dead letter.
-            now: The time.
+            again_in: Seconds until it is to be tried again; None makes it a dead letter.
         """
-        state = DEAD if again_at is None else WAITING
+        state = DEAD if again_in is None else WAITING
         # PostgreSQL has no NUL in its texts, and no half of a pair.
         text = error.replace("\0", "\ufffd").encode(errors="replace").decode()
-        moment = self._moment_in(now if again_at is None else again_at)
+        moment = self._at(again_in or 0.0)
         with self.store.transaction():
-            self.store.execute(self._sql(_FAILED), (event.attempts + 1, moment, state, text, event.id, worker))
-            if again_at is not None:
+            self.store.execute(self._sql(_FAILED), (event.attempts + 1, *moment, state, text, event.id, worker))
+            if again_in is not None:
                 self.store.execute(
                     self._sql(f"{_RELEASE} AND sender_class = ? AND sender_key = ?"),
                     (worker, event.sender_class, event.sender_key),
@@ -285,11 +290,11 @@ class Outbox:
         sql = f"SELECT {_SELECTED} FROM nitro_outbox WHERE state = 'dead' ORDER BY position"
         return [self._event(row) for row in self._read(sql)]
 
-    def replay(self, event_id: str | None, *, now: datetime.datetime) -> int:
+    def replay(self, event_id: str | None) -> int:
         """Lets a dead event be tried again, or each of them where `event_id` is None; how many that were."""
         sql, parameters = (_REPLAY, ()) if event_id is None else (f"{_REPLAY} AND id = ?", (event_id,))
         with self._translated():
-            return self.store.execute(self._sql(sql), (self._moment_in(now), *parameters))
+            return self.store.execute(self._sql(sql), (*self._at(), *parameters))
 
     def _read(self, sql: str) -> list[Row]:
         with self._translated():
