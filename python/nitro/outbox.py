@@ -31,6 +31,7 @@ from .backends.sql.database import Database, Unfit
 from .backends.sql.outbox import Outbox, StoredEvent, wanted_by
 from .entity import Entity
 from .errors import (
+    BackendError,
     BackendUnavailable,
     ConfigurationError,
     DurabilityWarning,
@@ -54,6 +55,10 @@ _log = logging.getLogger("nitro.outbox")
 
 #: Seconds: the longest pause between two attempts, however many there were.
 _LONGEST_PAUSE = 3600.0
+#: What ends without anybody doing something about it here, or is seen to by others.
+_OUTAGES = (BackendUnavailable, BackendError, WriteConflict)
+#: Seconds: the longest pause of a relay whose database is lost.
+_LONGEST_WAIT = 30.0
 #: How many events a relay claims when it begins; more when they take little time.
 _FIRST_CLAIM = 8
 #: Seconds that what is claimed at a time should take, so that others get their share.
@@ -343,10 +348,15 @@ class Relay:
         return await self._beside(run, run.deliver)
 
     def run(self, stop: Stop) -> None:
-        """Delivers until `stop` is set; ends after the event at hand. A database that is lost is waited for.
+        """Delivers until `stop` is set; ends after the event at hand.
+
+        A database that is lost, or refuses to be written, is waited for: each time longer, half a minute at most.
 
         Args:
-            stop: An Event. `wake()` after it was set ends the wait for more at once.
+            stop: An Event. It is looked at each `interval`; `wake()` after it was set ends the wait at once.
+
+        Raises:
+            SchemaMismatch: If the database has no outbox.
         """
         self._alone(_Run(self, None, stop).run)
 
@@ -363,6 +373,11 @@ class Relay:
         return _Background(self)
 
     # --- How ---
+
+    def _pause(self, failures: int) -> float:
+        """Seconds to wait for a database that was not there, the given number of times."""
+        # Not all at once come back to it.
+        return min(self.interval * 2.0 ** min(failures - 1, 40), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
 
     def _alone(self, function: Callable[[], T]) -> T:
         self._check()
@@ -423,16 +438,33 @@ class _Run:
         return self._is_stopped or (self._stop is not None and self._stop.is_set())
 
     def run(self) -> None:
-        """Delivers until it is stopped."""
+        """Delivers until it is stopped, however often the database is lost meanwhile."""
+        relay, failures = self.relay, 0
         with self._own_loop():
             while not self.is_over:
-                self.relay._bell.clear()
+                relay._bell.clear()
+                pause = relay.interval
                 try:
+                    if failures:
+                        # What could not be given back when the database was lost.
+                        self.outbox.release(relay._name)
                     self._deliver()
-                except (BackendUnavailable, WriteConflict) as error:
-                    _log.warning("the relay goes on in %g s: %s", self.relay.interval, error)
-                if not self.is_over:
-                    self.relay._bell.wait(self.relay.interval)
+                    if failures:
+                        _log.info("the relay is at work again")
+                    failures = 0
+                except _OUTAGES as error:
+                    failures += 1
+                    pause = relay._pause(failures)
+                    _log.warning("the relay tries again in %.2g s: %s", pause, error)
+                self._wait(pause)
+
+    def _wait(self, seconds: float) -> None:
+        """Waits, unless it is over, or woken."""
+        until = time.monotonic() + seconds
+        while not self.is_over and (left := until - time.monotonic()) > 0:
+            # Whoever sets `stop` need not wake it.
+            if self.relay._bell.wait(min(left, self.relay.interval)):
+                return
 
     def deliver(self) -> int:
         """Delivers what can be delivered now."""
@@ -483,7 +515,7 @@ class _Run:
                     is_through = True
             finally:
                 if not is_through:
-                    with suppress(BackendUnavailable, WriteConflict):
+                    with suppress(*_OUTAGES):
                         self.outbox.release(relay._name)
         return delivered
 
@@ -538,7 +570,7 @@ class _Run:
             while not done.wait(self.relay.lease / 3):
                 try:
                     self.outbox.renew(self.relay._name, lease=self.relay.lease)
-                except (BackendUnavailable, WriteConflict) as error:
+                except _OUTAGES as error:
                     _log.warning("the relay could not renew its lease: %s", error)
 
         thread = _Thread(renew)

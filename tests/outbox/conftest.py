@@ -1,6 +1,8 @@
 """Databases for durable events, and processes that end as they use them."""
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'shop.db'}"
     return request.getfixturevalue("fresh_database")
+
+
+@pytest.fixture
+def clean_environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """A function that gives the environment of a process that is started in the directory of the test."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NITRO_")}
+    path = os.pathsep.join([str(tmp_path), *(place for place in sys.path if place)])
+    return lambda **said: clean | {"PYTHONPATH": path} | said
 
 
 @pytest.fixture(scope="session")

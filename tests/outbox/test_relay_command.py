@@ -1,6 +1,5 @@
 """The command `nitro relay`, as it is typed."""
 
-import os
 import re
 import signal
 import subprocess
@@ -43,12 +42,10 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def environment(tmp_path: Path, url: str) -> dict[str, str]:
+def environment(tmp_path: Path, url: str, clean_environment: Callable[..., dict[str, str]]) -> dict[str, str]:
     (tmp_path / "shop_app.py").write_text(SHOP, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text('[tool.nitro]\napp = "shop_app"\n', encoding="utf-8")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("NITRO_")}
-    path = os.pathsep.join([str(tmp_path), *(place for place in sys.path if place)])
-    return clean | {"PYTHONPATH": path, "NITRO_SQL_URL": url}
+    return clean_environment(NITRO_SQL_URL=url)
 
 
 @pytest.fixture
