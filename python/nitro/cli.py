@@ -143,6 +143,7 @@ def _add_relay(areas: Any) -> None:
         metavar="SECONDS",
         help="how soon others take over what a relay had that was killed (default: 30)",
     )
+    relay.add_argument("--keep", type=float, metavar="DAYS", help="how long dead letters are kept (default: for ever)")
     commands = relay.add_subparsers(title="commands", metavar="COMMAND")
     add(commands, "dead", _dead, "list the events that have failed too often")
     replay = add(commands, "replay", _replay, "let dead letters be tried again")
@@ -240,6 +241,7 @@ def _history(options: argparse.Namespace) -> int:
 
 def _relay(options: argparse.Namespace) -> int:
     import asyncio
+    import datetime
     import logging
 
     from .outbox import Relay, has_handlers
@@ -255,8 +257,10 @@ def _relay(options: argparse.Namespace) -> int:
     # Each has a transaction, and renews its lease meanwhile.
     configure(sql_pool_size=max(settings().sql_pool_size, 2 * options.workers))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    keep = None if options.keep is None else datetime.timedelta(days=options.keep)
     relays = [
-        Relay(attempts=options.attempts, timeout=options.timeout, lease=options.lease) for _ in range(options.workers)
+        Relay(attempts=options.attempts, timeout=options.timeout, lease=options.lease, keep=keep)
+        for _ in range(options.workers)
     ]
     if options.once:
         print(f"delivered {sum(asyncio.run(_all_once(relays)))}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import datetime
 import json
 import logging
 import os
@@ -59,6 +60,8 @@ _LONGEST_PAUSE = 3600.0
 _OUTAGES = (BackendUnavailable, BackendError, WriteConflict)
 #: Seconds: the longest pause of a relay whose database is lost.
 _LONGEST_WAIT = 30.0
+#: Seconds between two looks for dead letters that are to be forgotten.
+_FORGETTING = 60.0
 #: How many events a relay claims when it begins; more when they take little time.
 _FIRST_CLAIM = 8
 #: Seconds that what is claimed at a time should take, so that others get their share.
@@ -287,6 +290,7 @@ class Relay:
             an hour at most.
         timeout: Seconds that a handler may take, whose changes are not kept where it takes longer; None for no limit.
         interval: Seconds between two looks at an outbox that was empty.
+        keep: How long dead letters are kept before this relay forgets them; None keeps them for ever.
 
     Raises:
         ConfigurationError: If one of the numbers makes no sense.
@@ -302,6 +306,7 @@ class Relay:
         backoff: float = 1.0,
         timeout: float | None = 60.0,
         interval: float = 0.5,
+        keep: datetime.timedelta | None = None,
     ) -> None:
         for name, value, least in (
             ("batch", batch, 1),
@@ -313,9 +318,11 @@ class Relay:
         ):
             if value < least:
                 raise ConfigurationError(f"a Relay has {name}={value!r}: it must be at least {least}")
+        if keep is not None and keep < datetime.timedelta(0):
+            raise ConfigurationError(f"a Relay has keep={keep}: it must be at least {datetime.timedelta(0)}")
         self._repository = place if isinstance(place, SQLModelBackend) else SQLModelBackend(place)
         self.batch, self.lease, self.attempts = batch, lease, attempts
-        self.backoff, self.timeout, self.interval = backoff, timeout, interval
+        self.backoff, self.timeout, self.interval, self.keep = backoff, timeout, interval, keep
         self._size = min(batch, _FIRST_CLAIM)
         self._bell = threading.Event()
         self._running = threading.Lock()
@@ -427,6 +434,7 @@ class _Run:
         self._loop, self._stop = loop, stop
         self._is_stopped = False
         self._runner: asyncio.Runner | None = None
+        self._forgets_at = 0.0
 
     def stop(self) -> None:
         """Ends it after the event at hand."""
@@ -483,6 +491,7 @@ class _Run:
 
     def _deliver(self) -> int:
         relay, delivered = self.relay, 0
+        self._forget()
         while not self.is_over:
             claimed = self.outbox.claim(relay._name, limit=relay._size, lease=relay.lease)
             if not claimed:
@@ -493,6 +502,17 @@ class _Run:
             # As many as others would wait for, and no more.
             relay._size = max(1, min(relay.batch, 2 * len(claimed) if took < _SHARE / 2 else int(len(claimed) / took)))
         return delivered
+
+    def _forget(self) -> None:
+        """Forgets dead letters that were kept for long enough."""
+        keep = self.relay.keep
+        if keep is None or time.monotonic() < self._forgets_at:
+            return
+        self._forgets_at = time.monotonic() + _FORGETTING
+        count = self.outbox.forget(keep.total_seconds())
+        if count:
+            letters = "1 dead letter is" if count == 1 else f"{count} dead letters are"
+            _log.info("%s forgotten after %g days", letters, keep / datetime.timedelta(days=1))
 
     def _deliver_all(self, claimed: Sequence[StoredEvent]) -> int:
         """Delivers what was claimed, and tells how many went."""

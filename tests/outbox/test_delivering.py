@@ -461,6 +461,11 @@ def test_numbers_that_make_no_sense_are_refused(option: str) -> None:
         Relay("sqlite://", **{option: -1})
 
 
+def test_to_keep_dead_letters_for_less_than_no_time_is_refused() -> None:
+    with pytest.raises(nitro.ConfigurationError, match=r"a Relay has keep=.*: it must be at least 0:00:00"):
+        Relay("sqlite://", keep=datetime.timedelta(days=-1))
+
+
 def test_signals_of_one_name_are_one(url: str) -> None:
     seen: list[Any] = []
     shop = open_shop(url)

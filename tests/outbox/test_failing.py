@@ -1,6 +1,8 @@
 """A handler that raises is tried again; what fails too often is a dead letter, which can be replayed."""
 
 import asyncio
+import datetime
+import logging
 import threading
 from typing import Any
 
@@ -12,6 +14,7 @@ from nitro import off
 from nitro.backends.sql.outbox import Outbox
 from nitro.outbox import dead_letters, replay
 from nitro.testing import frozen_clock
+from rows import wait_until
 
 
 def test_what_a_handler_did_before_it_failed_is_not_kept(url: str) -> None:
@@ -97,6 +100,46 @@ def test_a_dead_letter_says_what_was_wrong_and_can_be_replayed(url: str) -> None
     assert replay(place=shop.store) == 1
     assert shop.relay().run_once() == 1
     assert shop.texts() == ["done", "done", "posted True", "posted False"]
+
+
+def test_a_relay_forgets_dead_letters_when_it_is_told_how_long_to_keep_them(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(order: Any) -> None:
+        raise ValueError("never")
+
+    shop = open_shop(url, fails)
+    relay = shop.relay(attempts=1, keep=datetime.timedelta(days=30))
+    caplog.set_level(logging.INFO, "nitro.outbox")
+    with frozen_clock(nitro.now()) as clock:
+        for customer in ("Ann", "Bob"):
+            placed.send(shop.Order(customer=customer).save())
+            relay.run_once()
+            clock.tick(datetime.timedelta(days=14).total_seconds())
+        shop.relay().run_once()
+        relay.run_once()
+        assert len(dead_letters(shop.store)) == 2
+        placed.send(shop.Order(customer="Eve").save())
+        clock.tick(datetime.timedelta(days=3).total_seconds())
+        # Only what has failed is as old as that.
+        assert relay.run_once() == 0
+        assert [nitro.decode(shop.Order, letter.sender).customer for letter in dead_letters(shop.store)] == [
+            "Bob",
+            "Eve",
+        ]
+    assert "1 dead letter is forgotten after 30 days" in caplog.text
+
+
+def test_a_relay_forgets_while_it_runs(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(order: Any) -> None:
+        raise ValueError("never")
+
+    monkeypatch.setattr("nitro.outbox._FORGETTING", 0.01)
+    shop = open_shop(url, fails)
+    with shop.relay(attempts=1, keep=datetime.timedelta(0)).in_background():
+        placed.send(shop.Order().save())
+        outbox = Outbox(shop.store.database)
+        wait_until(lambda: not outbox.waiting() and not outbox.dead(), "the dead letter is forgotten")
 
 
 def test_a_handler_that_nobody_knows_is_told(url: str) -> None:

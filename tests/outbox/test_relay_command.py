@@ -75,6 +75,7 @@ def test_deliver_once_list_what_failed_and_replay_it(run: Run, tmp_path: Path) -
     (tmp_path / "shop_app.py").write_text(SHOP.replace('"Bob"', '"Eve"'), encoding="utf-8")
     assert run(*nitro, "--once") == "delivered 1\n"
     assert run(*nitro, "dead") == ""
+    assert "forgotten" not in run(*nitro, "--once", "--keep", "0")
     assert run(*nitro, "replay", "--all") == "0 to be tried again\n"
     assert sorted((tmp_path / "notes.txt").read_text().split()) == ["Ann", "Bob", "Bob"]
 

@@ -139,6 +139,9 @@ _FAILED = (
 _RELEASE = "UPDATE nitro_outbox SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?"
 _REPLAY = "UPDATE nitro_outbox SET state = 'waiting', attempts = 0, available_at = @, error = NULL WHERE state = 'dead'"
 
+#: What failed last at that moment, or before.
+_LONG_DEAD = "FROM nitro_outbox WHERE state = 'dead' AND available_at <= @"
+
 
 class Outbox:
     """The outbox and the inbox of one database.
@@ -295,6 +298,14 @@ class Outbox:
         sql, parameters = (_REPLAY, ()) if event_id is None else (f"{_REPLAY} AND id = ?", (event_id,))
         with self._translated():
             return self.store.execute(self._sql(sql), (*self._at(), *parameters))
+
+    def forget(self, seconds: float) -> int:
+        """Removes what has been dead for so many seconds; how many that were."""
+        with self._translated():
+            # Who only looks keeps nobody waiting.
+            if not self.store.fetch_all(self._sql(f"SELECT 1 {_LONG_DEAD} LIMIT 1"), self._at(-seconds)):
+                return 0
+            return self.store.execute(self._sql(f"DELETE {_LONG_DEAD}"), self._at(-seconds))
 
     def _read(self, sql: str) -> list[Row]:
         with self._translated():
