@@ -485,7 +485,7 @@ class Unit:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         # Whoever ends it, the connection is given back.
-        misuse = None if self.is_mine else _ended_elsewhere()
+        misuse = None if self.is_mine and ambient.get() is self else _ended_elsewhere()
         try:
             if error is not None or misuse is not None:
                 self.rollback(error or misuse)
@@ -505,7 +505,7 @@ class Unit:
         return self.__enter__()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        misuse = None if self.is_mine else _ended_elsewhere()
+        misuse = None if self.is_mine and ambient.get() is self else _ended_elsewhere()
         try:
             if error is not None or misuse is not None:
                 await self.arollback(error or misuse)
@@ -965,7 +965,8 @@ def _warn_at(message: str, file: str, line: int, variables: dict[str, Any]) -> N
 def _ended_elsewhere() -> UnitOfWorkError:
     return UnitOfWorkError(
         "a unit of work has to end in the task, and the thread, that has entered it, and this one was left to another: "
-        "nothing of it is kept; do not leave it to a generator that others finish"
+        "nothing of it is kept, and what was saved meanwhile was no part of it; do not leave it to a generator that "
+        "others finish, such as a dependency of FastAPI that is no `async def`"
     )
 
 
