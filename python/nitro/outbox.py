@@ -22,6 +22,7 @@ import weakref
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -434,6 +435,7 @@ class _Run:
         self._loop, self._stop = loop, stop
         self._is_stopped = False
         self._runner: asyncio.Runner | None = None
+        self._helper: _Helper | None = None
         self._forgets_at = 0.0
 
     def stop(self) -> None:
@@ -486,6 +488,8 @@ class _Run:
         finally:
             if self._runner is not None:
                 self._runner.close()
+            if self._helper is not None:
+                self._helper.end()
 
     # --- Events ---
 
@@ -549,14 +553,17 @@ class _Run:
                 return False, False
             self.outbox.attempt(event, relay._name)
         errors: list[str] = []
-        for name in json.loads(event.handlers):
+        is_gone = False
+        *others, last = json.loads(event.handlers)
+        for name in (*others, last):
             try:
-                self._hand_over(event, self._handler(event, name))
+                # The event goes with the last one that has it.
+                is_gone = self._hand_over(event, self._handler(event, name), is_last=name == last and not errors)
             except Exception as error:  # noqa: BLE001 - noted in the outbox, and tried again
                 _log.exception("%s %s of %s %s: %s", event.signal, event.id, event.sender_class, event.sender_key, name)
                 errors.append(f"{name}: {type(error).__name__}: {error}")
         if not errors:
-            return self.outbox.delivered(event.id, relay._name), False
+            return is_gone or self.outbox.delivered(event.id, relay._name), False
         return False, self._failed(event, "\n".join(errors))
 
     def _failed(self, event: StoredEvent, error: str) -> bool:
@@ -602,44 +609,48 @@ class _Run:
 
     # --- Handlers ---
 
-    def _hand_over(self, event: StoredEvent, handler: Handler) -> None:
-        """Runs a handler, unless it has had the event."""
+    def _hand_over(self, event: StoredEvent, handler: Handler, *, is_last: bool) -> bool:
+        """Runs a handler, unless it has had the event; whether the event is gone, as it goes with the last one."""
         if _is_async(handler.function):
-            self._in_loop(self._areceive(event, handler))
-        elif self.relay.timeout is None:
-            self._receive(event, handler, threading.Event())
-        else:
-            is_late = threading.Event()
-            ended = threading.Event()
-            thread = _Thread(partial(self._receive, event, handler, is_late), ended.set)
-            if not ended.wait(self.relay.timeout):
-                # A thread cannot be ended from outside, but what it does is not kept.
-                is_late.set()
-                raise TimeoutError(f"{handler.name} took longer than {self.relay.timeout:g} s")
-            thread.result()
+            return self._in_loop(self._areceive(event, handler, is_last=is_last))
+        is_late = threading.Event()
+        receive = partial(self._receive, event, handler, is_late, is_last=is_last)
+        if self.relay.timeout is None:
+            return receive()
+        helper = self._helper = self._helper or _Helper()
+        call = helper.call(receive)
+        if not call.ended.wait(self.relay.timeout):
+            # A thread cannot be ended from outside, but what it does is not kept.
+            is_late.set()
+            helper.end()
+            self._helper = None
+            raise TimeoutError(f"{handler.name} took longer than {self.relay.timeout:g} s")
+        return call.result()
 
-    def _receive(self, event: StoredEvent, handler: Handler, is_late: threading.Event) -> None:
+    def _receive(self, event: StoredEvent, handler: Handler, is_late: threading.Event, *, is_last: bool) -> bool:
         with work.UnitOfWork():
             self._unit().join(self.relay._repository)
             if not self.outbox.receive(event.id, handler.name, self.relay._name):
-                return
+                return False
             sender = Written.read(event.sender_class, event.sender_key, event.sender).load()
             keywords = Keywords(event.keywords)
             handler.call(sender, keywords.read([written.load() for written in keywords.entities]))
             if is_late.is_set():
                 raise TimeoutError(f"{handler.name} ended after its time, and what it did is not kept")
+            return is_last and self.outbox.delivered(event.id, self.relay._name)
 
-    async def _areceive(self, event: StoredEvent, handler: Handler) -> None:
+    async def _areceive(self, event: StoredEvent, handler: Handler, *, is_last: bool) -> bool:
         limit = asyncio.timeout(self.relay.timeout)
         try:
             async with limit, work.UnitOfWork():
                 await self._unit().ajoin(self.relay._repository)
                 if not await self.outbox.areceive(event.id, handler.name, self.relay._name):
-                    return
+                    return False
                 sender = await Written.read(event.sender_class, event.sender_key, event.sender).aload()
                 keywords = Keywords(event.keywords)
                 entities = [await written.aload() for written in keywords.entities]
                 await handler.acall(sender, keywords.read(entities))
+                return is_last and await self.outbox.adelivered(event.id, self.relay._name)
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -651,17 +662,72 @@ class _Run:
         assert unit is not None, "a unit of work has been entered"
         return unit
 
-    def _in_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _in_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-            return
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
         if self._runner is None:
             self._runner = asyncio.Runner()
         try:
-            self._runner.run(coroutine)
+            return self._runner.run(coroutine)
         except RuntimeError:
             coroutine.close()
             raise
+
+
+class _Call:
+    """A function that another thread calls, in a copy of the context here.
+
+    Attributes:
+        ended: Set when it has ended.
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function, self._context = function, contextvars.copy_context()
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self.ended = threading.Event()
+
+    def __call__(self) -> None:
+        try:
+            self._value = self._context.run(self._function)
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            self._error = error
+        self.ended.set()
+
+    def result(self) -> Any:
+        self.ended.wait()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                # Its traceback holds this object.
+                self._error = None
+        return self._value
+
+
+class _Helper:
+    """A thread that calls one function after the other, and does not keep the process from ending."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="nitro-relay", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+            # It holds what the function has given.
+            del call
+
+    def call(self, function: Callable[[], Any]) -> _Call:
+        """Has it call a function when those before have ended."""
+        call = _Call(function)
+        self._calls.put(call)
+        return call
+
+    def end(self) -> None:
+        """Lets the thread end when the last function has; nobody waits for that."""
+        self._calls.put(None)
 
 
 class _Thread:
@@ -673,18 +739,13 @@ class _Thread:
     """
 
     def __init__(self, function: Callable[[], Any], ended: Callable[[], Any] | None = None) -> None:
-        self._function, self._ended = function, ended
-        self._value: Any = None
-        self._error: BaseException | None = None
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name="nitro-relay", daemon=True)
+        self._call, self._ended = _Call(function), ended
+        self._thread = threading.Thread(target=self._run, name="nitro-relay", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            self._value = self._function()
-        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
-            self._error = error
+            self._call()
         finally:
             if self._ended is not None:
                 self._ended()
@@ -694,13 +755,7 @@ class _Thread:
 
     def result(self) -> Any:
         self._thread.join()
-        if self._error is not None:
-            try:
-                raise self._error
-            finally:
-                # Its traceback holds this object.
-                self._error = None
-        return self._value
+        return self._call.result()
 
 
 class _Background:

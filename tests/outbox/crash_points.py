@@ -20,7 +20,7 @@ STATEMENTS = {
     "mark": "DELETE FROM nitro_outbox",
 }
 #: {what a transaction has done last: what its commit is}.
-COMMITS = {"outbox": "commit", "deliver": "commit of a handler"}
+COMMITS = {"outbox": "commit", "deliver": "commit of a handler", "mark": "commit of a handler"}
 KINDS = [*STATEMENTS, *COMMITS.values()]
 POINTS = [f"{when} {kind}" for kind in KINDS for when in ("before", "during", "after")]
 

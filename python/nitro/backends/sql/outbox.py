@@ -169,6 +169,8 @@ class Outbox:
             f"WHERE id = ? AND claimed_by = ?{lock} ON CONFLICT DO NOTHING"
         )
 
+        self._deliver = self._sql("DELETE FROM nitro_outbox WHERE id = ? AND claimed_by = ?")
+
     def _sql(self, sql: str) -> str:
         return (sql.replace("?", "%s") if self._is_postgres else sql).replace("@", self._moment)
 
@@ -258,8 +260,11 @@ class Outbox:
         Returns:
             False if the worker has no claim on it any more.
         """
-        sql = self._sql("DELETE FROM nitro_outbox WHERE id = ? AND claimed_by = ?")
-        return bool(self.store.execute(sql, (event_id, worker)))
+        return bool(self.store.execute(self._deliver, (event_id, worker)))
+
+    async def adelivered(self, event_id: str, worker: str) -> bool:
+        """`delivered`, for async code."""
+        return bool(await self.store.aexecute(self._deliver, (event_id, worker)))
 
     def failed(self, event: StoredEvent, worker: str, *, error: str, again_in: float | None) -> None:
         """Notes that a delivery has failed, and gives later events of the same entity back where they have to wait.
