@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from small_backends import JsonRepo, PickleRepo
+from small_backends import JsonRepo, PickleRepo, UndoRepo
 
 from nitro import Capabilities, MemoryRepo, StaleEntityError, changes
 from nitro.queries import Page, cursor_bytes, cursor_text
@@ -203,3 +203,134 @@ class TestLooksBeforeItLeaps(Planted):
                 threading.Event().wait(0.002)
                 self.records.pop(self.key(entity), None)
             super().save(entity, ttl=ttl)
+
+
+class TestTakesBackInSilence(Planted):
+    found_by = "test_a_new_one_is_taken_back"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            take_back = super().taking_back(entity)
+
+            def silently():
+                version, originals = changes.version(entity), changes.originals(entity)
+                take_back()
+                changes.restore(entity, version, originals)
+
+            return silently
+
+
+class TestTakesOnlyNewOnesBack(Planted):
+    found_by = "test_a_change_is_taken_back"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            return (lambda: None) if changes.version(entity) else super().taking_back(entity)
+
+
+class TestForgetsWhatItDeletes(Planted):
+    found_by = "test_a_deletion_is_taken_back"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            take_back = super().taking_back(entity)
+            return lambda: take_back() if changes.version(entity) else None
+
+
+class TestTakesBackToTheBeginning(Planted):
+    """Remembers each record once."""
+
+    found_by = "test_several_writes_are_taken_back_the_last_first"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            first = self.__dict__.setdefault("first", {})
+            return first.setdefault(id(entity), super().taking_back(entity))
+
+
+class TestLeavesTheNewKeyBehind(Planted):
+    found_by = "test_a_key_that_moved_is_moved_back"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            take_back = super().taking_back(entity)
+
+            def both():
+                written = type(entity), self._key(entity)
+                record = self._records.get(written)
+                take_back()
+                if record is not None:
+                    self._records.setdefault(written, record)
+
+            return both
+
+
+class TestTakesBackWhatItNeverWrote(Planted):
+    found_by = "test_what_was_refused_was_never_there"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            place, is_new = (type(entity), self._key(entity)), not changes.version(entity)
+            take_back = super().taking_back(entity)
+
+            def too_much():
+                take_back()
+                if is_new:
+                    self._records.pop(place, None)
+
+            return too_much
+
+
+class TestForgetsWhatAnUpsertReplaces(Planted):
+    found_by = "test_what_was_replaced_is_put_back"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            place, is_new = (type(entity), self._key(entity)), not changes.version(entity)
+            take_back = super().taking_back(entity)
+
+            def too_much():
+                is_written = bool(changes.version(entity))
+                take_back()
+                if is_new and is_written:
+                    self._records.pop(place, None)
+
+            return too_much
+
+
+class TestPutsItsOwnBackOverThatOfOthers(Planted):
+    found_by = "test_what_others_have_saved_since_stays"
+
+    class backend(UndoRepo):
+        def taking_back(self, entity):
+            place = type(entity), self._key(entity)
+            record, take_back = self._records.get(place), super().taking_back(entity)
+
+            def over_all():
+                take_back()
+                if record is not None:
+                    self._records[place] = record
+
+            return over_all
+
+
+class TestPutsBackForLonger(Planted):
+    found_by = "test_what_is_put_back_expires_as_before"
+
+    class backend(MemoryRepo):
+        def taking_back(self, entity):
+            take_back = super().taking_back(entity)
+
+            def anew():
+                take_back()
+                self.save(entity, ttl=None)
+
+            return anew
+
+    @pytest.fixture
+    def repository(self):
+        self.now = 0.0
+        return self.backend(clock=lambda: self.now)
+
+    def advance(self, repository, seconds):
+        self.now += seconds

@@ -13,19 +13,23 @@ from nitro import Repository
 
 # Before they are imported, so that a failed assertion shows its values.
 pytest.register_assert_rewrite(
-    *(f"nitro.testing.{part}" for part in ("verbs", "tracking", "queries", "uniqueness", "values", "threads"))
+    *(
+        f"nitro.testing.{part}"
+        for part in ("verbs", "tracking", "queries", "uniqueness", "values", "undoing", "threads")
+    )
 )
 
 from .domain import CLASSES  # noqa: E402
 from .queries import Queries  # noqa: E402
 from .threads import Threads  # noqa: E402
 from .tracking import Tracking  # noqa: E402
+from .undoing import Undoing  # noqa: E402
 from .uniqueness import Expiry, Uniqueness  # noqa: E402
 from .values import Values  # noqa: E402
 from .verbs import Verbs  # noqa: E402
 
 
-class RepositoryConformance(Verbs, Tracking, Queries, Uniqueness, Expiry, Values, Threads):
+class RepositoryConformance(Verbs, Tracking, Queries, Uniqueness, Expiry, Values, Undoing, Threads):
     """A backend's tests, for its author to subclass.
 
     The subclass has a fixture `repository`: a fresh and empty repository for each test. Where the backend declares
