@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -211,3 +212,57 @@ def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Pat
     ) as error:
         nitro.create_all(Lost)
     assert "s3cret" not in str(error.value)
+
+
+def test_what_the_database_refuses_is_told(store: Database) -> None:
+    class Shipped(Entity, backend=backend(store)):
+        place: str = Field(default="", index=True)
+
+    run(store, 'CREATE TABLE "ix_shipped_place" (a)')
+    with pytest.raises(nitro.errors.BackendError, match=r"shop.db refuses .*already.* ix_shipped_place.*CREATE INDEX"):
+        nitro.create_all(Shipped)
+    # Nothing of it is kept.
+    run(store, 'DROP TABLE "ix_shipped_place"', "CREATE TABLE shipped (place)", "DROP TABLE shipped")
+    nitro.create_all(Shipped)
+    assert Shipped(place="Rome").save()
+
+
+def test_what_postgresql_refuses_is_told(fresh_database: str) -> None:
+    store = database(fresh_database)
+    # The roles of a server are those of all its databases.
+    role = f"nitro_{uuid.uuid4().hex}"
+    run(store, f"CREATE ROLE {role} LOGIN PASSWORD 'less'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    try:
+        lesser = store.url.set(username=role, password="less").render_as_string(hide_password=False)
+
+        class Forbidden(Entity, backend=SQLModelBackend(lesser)):
+            name: str = ""
+
+        with pytest.raises(nitro.errors.BackendError, match=r"permission denied .*, grant the role"):
+            nitro.create_all(Forbidden)
+        database(lesser).close()
+    finally:
+        run(store, f"DROP ROLE {role}")
+
+
+def test_what_cannot_be_made_of_a_class_is_told(store: Database) -> None:
+    class Odd(SQLModel, table=True):
+        id: int = SQLField(primary_key=True)
+        address: str = SQLField(sa_type=sa.dialects.postgresql.INET)
+
+    other = SQLModelBackend(str(store.url))
+    with pytest.raises(ConfigurationError, match=r"the tables of .*shop.db cannot be made: .*INET"):
+        nitro.backends.sql.tables._made(other.database, [Odd.__table__])
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear Ann, " * 100)
+
+    class Letter(Entity, backend=SQLModelBackend(f"sqlite:///{file}")):
+        text: str = ""
+
+    for ask in (lambda: nitro.create_all(Letter), lambda: Letter.get("1"), lambda: Letter().save()):
+        with pytest.raises(nitro.BackendUnavailable, match=r"letter.txt cannot be opened .*: name another file, for"):
+            ask()
+    assert file.read_text() == "Dear Ann, " * 100

@@ -563,6 +563,15 @@ class Database(ABC):
     def _new_async_session_engine(self) -> AsyncEngine:
         """The same for async code."""
 
+    @abstractmethod
+    def refused(self, error: BaseException, text: str) -> NitroError:
+        """What an error of the driver means that lies in neither a class nor the values of an entity.
+
+        Args:
+            error: The driver's.
+            text: What to say of it.
+        """
+
     def _given_up(self) -> NitroError:
         return NitroError(
             f"{self.name} has refused a statement of this transaction, and keeps nothing of it: "

@@ -543,16 +543,19 @@ class PostgresDatabase(Database):
                 columns=[error.diag.column_name] if error.diag.column_name else (),
                 constraint=error.diag.constraint_name or "",
             ) from error
-        if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure | errors.LockNotAvailable):
-            raise WriteConflict(f"{self.name}: {text}: nothing was written, repeat it") from error
         if isinstance(error, errors.InFailedSqlTransaction):
             raise self._given_up() from error
         if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
             raise NoSuchTable(text) from error
         if isinstance(error, psycopg.DataError):
             raise Unfit(text) from error
-        state = error.sqlstate or ""
-        raise BackendError(self.name, text, _REMEDIES.get(state) or _REMEDIES.get(state[:2], "")) from error
+        raise self.refused(error, text) from error
+
+    def refused(self, error: BaseException, text: str) -> NitroError:
+        if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure | errors.LockNotAvailable):
+            return WriteConflict(f"{self.name}: {text}: nothing was written, repeat it")
+        state: str = getattr(error, "sqlstate", None) or ""
+        return BackendError(self.name, text, _REMEDIES.get(state) or _REMEDIES.get(state[:2], ""))
 
     # --- Connections ---
 

@@ -10,9 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from collections.abc import Mapping as Values
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.sql import ddl
 
 from ... import _core, changes
 from ..._core import FieldRef
@@ -633,11 +634,26 @@ class SQLModelBackend(Repository):
         return await command_keys.aforget(self.database, older_than)
 
     def clear(self, entity_class: type[Entity] | None = None) -> None:
-        """Deletes every entity of a class, or of every class that was used here."""
-        classes = list(self._mappings) if entity_class is None else [entity_class]
-        for known in classes:
-            mapping = self._mapping(known)
-            mapping.database.execute(f"DELETE FROM {mapping.quoted}", ())
+        """Deletes every entity of a class, or of every class that was used here: all of them, or none.
+
+        Raises:
+            ConstraintViolation: If others refer to them.
+            SchemaMismatch: If there is no such table.
+        """
+        mappings = list(map(self._mapping, list(self._mappings) if entity_class is None else [entity_class]))
+        # What refers to others goes before them.
+        in_order = cast("Any", ddl).sort_tables_and_constraints([known.table for known in mappings])
+        order = [table for table, _ in in_order]
+        mappings.sort(key=lambda known: order.index(known.table), reverse=True)
+        with self.database.together():
+            for mapping in mappings:
+                try:
+                    mapping.database.execute(f"DELETE FROM {mapping.quoted}", ())
+                except NoSuchTable as error:
+                    mapping.mismatch(error)
+                except Clash as error:
+                    reason = f"{error.reason}: clear what refers to it first"
+                    raise ConstraintViolation(mapping.entity_class, "all of them", reason) from error
 
     # --- What went wrong ---
 

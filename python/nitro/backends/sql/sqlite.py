@@ -26,7 +26,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from ..._tasks import settled
 from ...config import Settings
-from ...errors import BackendError, BackendUnavailable, WriteConflict
+from ...errors import BackendError, BackendUnavailable, NitroError, WriteConflict
 from . import sqlite_functions, statements
 from .database import (
     WRITING,
@@ -90,18 +90,24 @@ class SqliteDatabase(Database):
         try:
             connect: Any = sqlite3.connect
             connection: sqlite3.Connection = connect(*arguments, cached_statements=_CACHED_STATEMENTS, **said)
+        except sqlite3.Error as error:
+            raise self._not_opened(error) from error
+        try:
             connection.execute("PRAGMA foreign_keys = ON")
             if not self.in_memory:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.Error as error:
-            raise BackendUnavailable(
-                f"{self.name} cannot be opened ({error}): see whether its directory exists and can be written"
-            ) from error
+            connection.close()
+            raise self._not_opened(error) from error
         sqlite_functions.install(connection)
         # Sessions of SQLAlchemy may come to use it, and miss its own functions.
         _INSTALL(connection)
         return connection
+
+    def _not_opened(self, error: sqlite3.Error) -> BackendUnavailable:
+        remedy = _REMEDIES.get(_code(error), "see whether its directory exists and can be written")
+        return BackendUnavailable(f"{self.name} cannot be opened ({error}): {remedy}")
 
     # --- Statements ---
 
@@ -391,15 +397,17 @@ class SqliteDatabase(Database):
             raise Unfit(text) from error
         if text.startswith(("no such table", "no such column")) or " has no column named " in text:
             raise NoSuchTable(text) from error
-        # The low byte says what it is, the others which kind of that; what the module itself finds wrong has none.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        raise self.refused(error, text) from error
+
+    def refused(self, error: BaseException, text: str) -> NitroError:
+        code = _code(error)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise WriteConflict(
+            return WriteConflict(
                 f"another process has been writing to {self.name} for {_BUSY:g} seconds: nothing was written, try again"
-            ) from error
+            )
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
-            raise BackendUnavailable(f"{self.name} cannot be read or written: {text}") from error
-        raise BackendError(self.name, text, _REMEDIES.get(code, "")) from error
+            return BackendUnavailable(f"{self.name} cannot be read or written: {text}")
+        return BackendError(self.name, text, _REMEDIES.get(code, ""))
 
     # --- Connections ---
 
@@ -519,9 +527,15 @@ def _begin_at_once(engine: sa.Engine) -> None:
 _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "restore the file from a copy; `PRAGMA integrity_check` tells what is left of it",
     sqlite3.SQLITE_FULL: "make room for it",
+    sqlite3.SQLITE_NOTADB: "name another file, for what is in this one is no database that SQLite can read",
     sqlite3.SQLITE_PERM: "let this program write the file and its directory",
     sqlite3.SQLITE_READONLY: "let this program write the file and its directory",
 }
+
+
+def _code(error: BaseException) -> int:
+    # The low byte says what it is, the others which kind of that; what the module itself finds wrong has none.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _always(_: sqlite3.Connection) -> bool:

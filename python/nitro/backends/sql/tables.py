@@ -12,7 +12,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.interfaces import ReflectedColumn
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 from sqlmodel.main import default_registry
@@ -44,7 +44,9 @@ def create_all(*entity_classes: type) -> None:
 
     Raises:
         SchemaMismatch: If a table that was there before is not what its class says.
+        ConfigurationError: If a class asks for what its database has not.
         BackendUnavailable: If a database cannot be reached.
+        BackendError: If it refuses to make them.
 
     Example:
         >>> class Customer(nitro.Entity, backend=nitro.SQLModelBackend("sqlite://")):
@@ -57,13 +59,29 @@ def create_all(*entity_classes: type) -> None:
         return
     for store, tables in _by_database(entity_classes).items():
         tables += _own_tables(store)
+        found = _made(store, tables)
+        if found:
+            raise mismatch(store, found)
+
+
+def _made(store: Database, tables: list[sa.Table]) -> list[str]:
+    """Makes the tables that are missing; gives how those that were there are not as they should be."""
+    try:
         with connected(store) as connection, connection.begin():
             take_turns(connection)
             plain = plain_metadata(tables)
             plain.create_all(connection, [plain.tables[table.key] for table in tables])
-            found = differences(connection, tables)
-        if found:
-            raise mismatch(store, found)
+            return differences(connection, tables)
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        if error.connection_invalidated:
+            raise BackendUnavailable(
+                f"{store.name} was lost while its tables were made ({reason}): nothing of it is kept, try again"
+            ) from error.orig
+        statement = " ".join((error.statement or "").split())
+        raise store.refused(error.orig or error, f"{reason}, asked for: {statement}") from error.orig
+    except SQLAlchemyError as error:
+        raise ConfigurationError(f"the tables of {store.name} cannot be made: {error}") from error
 
 
 async def acreate_all(*entity_classes: type) -> None:
