@@ -110,12 +110,14 @@ __all__ = [
     "explain",
     "handles",
     "identity",
+    "install",
     "many",
     "now",
     "off",
     "on",
     "query",
     "settings",
+    "web",
 ]
 
 #: What is imported when it is asked for, from the module that is about it.
@@ -133,9 +135,11 @@ _LAZY = {
     "event": ".commands",
     "events": ".events",
     "handles": ".bus",
+    "install": ".web",
     "off": ".events",
     "on": ".events",
     "query": ".commands",
+    "web": ".web",
 }
 
 

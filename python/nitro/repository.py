@@ -67,6 +67,8 @@ class Capabilities:
     undo: bool = False
     #: Some of the changes in a unit of work can be taken back without the others: has `savepoint`.
     savepoints: bool = False
+    #: Whatever is asked of it is there at once: no other process, and no disk, is waited for.
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ class MemoryRepo(Repository):
 
     def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self.capabilities = Capabilities(
-            live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True, undo=True
+            live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True, undo=True,
+            at_once=True,
         )
         self._isolated = isolated
         self._clock = clock

@@ -41,9 +41,9 @@ def class_called(name: str, known: Iterable[tuple[type, Any]]) -> type[Entity]:
         UnitOfWorkError: If there are several.
     """
     # A class that was defined again has taken the place of the one before.
-    found = {(cls.__module__, cls.__qualname__): cls for cls in _subclasses(Entity) if plural(cls) == name}
+    found = {(cls.__module__, cls.__qualname__): cls for cls in subclasses(Entity) if plural(cls) == name}
     if not found:
-        near = get_close_matches(name, {plural(cls) for cls in _subclasses(Entity)}, n=1)
+        near = get_close_matches(name, {plural(cls) for cls in subclasses(Entity)}, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise AttributeError(f"a unit of work has no {name!r}, and no class of entities is called so{hint}")
     if len(found) > 1:
@@ -60,7 +60,8 @@ def class_called(name: str, known: Iterable[tuple[type, Any]]) -> type[Entity]:
     return next(iter(found.values()))
 
 
-def _subclasses(cls: type[Entity]) -> Iterator[type[Entity]]:
+def subclasses(cls: type[Entity]) -> Iterator[type[Entity]]:
+    """Every class that is derived from a class, however far."""
     for subclass in cls.__subclasses__():
         yield subclass
-        yield from _subclasses(subclass)
+        yield from subclasses(subclass)

@@ -1,0 +1,1 @@
+"""One module for each framework: it translates, and does nothing else."""

@@ -1,0 +1,26 @@
+"""The keys of entities in paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..entity import Entity
+from .messages import Request
+
+
+def key_fields(cls: type[Entity]) -> tuple[str, ...]:
+    """The names of the fields that are the key of a class."""
+    return cls.__nitro_keys__
+
+
+def key_path(cls: type[Entity], prefix: str) -> str:
+    """The path of one entity, as "/orders/{id}"."""
+    return "/".join((prefix, *(f"{{{name}}}" for name in key_fields(cls))))
+
+
+def key_of(cls: type[Entity], request: Request) -> Any:
+    """The key that a path names; a tuple where several fields are the key."""
+    names = key_fields(cls)
+    if len(names) == 1:
+        return request.parameters[names[0]]
+    return tuple(request.parameters[name] for name in names)
