@@ -67,8 +67,6 @@ class Capabilities:
     undo: bool = False
     #: Some of the changes in a unit of work can be taken back without the others: has `savepoint`.
     savepoints: bool = False
-    #: Whatever is asked of it is there at once: no other process, and no disk, is waited for.
-    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +358,11 @@ class Repository(ABC):
     def transaction_scope(self) -> object:
         """What a transaction spans: repositories that have one in common share their transactions."""
         return self
+
+    def waits(self, *, is_reading: bool) -> bool:  # noqa: ARG002  (what others do)
+        """Whether to read, or to write, may mean to wait now, for another process or for who has a connection: an event
+        loop lets a thread do that."""
+        return True
 
     def stand_apart(self) -> None:  # noqa: B027  (most have no transactions)
         """The running task, or thread, has no part in a transaction of the one that has started it."""

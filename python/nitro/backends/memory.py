@@ -40,8 +40,7 @@ class MemoryRepo(Repository):
 
     def __init__(self, *, isolated: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self.capabilities = Capabilities(
-            live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True, undo=True,
-            at_once=True,
+            live=not isolated, versions=True, unique=True, ttl=True, ordering=True, paths=True, locks=True, undo=True
         )
         self._isolated = isolated
         self._clock = clock
@@ -162,6 +161,9 @@ class MemoryRepo(Repository):
             object.__setattr__(entity, slot, getattr(fresh, slot))
         _core.accept_changes(entity, 0)
         _core.set_originals(entity, _core.version(stored), _core.originals(stored))
+
+    def waits(self, *, is_reading: bool) -> bool:  # noqa: ARG002  (neither)
+        return False
 
     def clear(self, entity_class: type[Entity] | None = None) -> None:
         """Forgets every entity of a class, or of all."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from hashlib import blake2b
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from ..codec import encode
 from ..entity import Entity, EntityMeta
@@ -24,9 +25,7 @@ def fields_of(cls: type[Entity]) -> dict[str, str]:
     }
 
 
-def json_of(
-    value: Any, request: Request, access: Access, only: Collection[str] | None = None, action: str = "get"
-) -> bytes:
+def json_of(value: Any, request: Request, access: Access, only: Collection[str] | None = None) -> bytes:
     """The JSON of entities, or of anything else that has one.
 
     Args:
@@ -34,25 +33,24 @@ def json_of(
         request: Who asks.
         access: What they may read.
         only: The fields that they want; None for all of them.
-        action: What is done, for `access`.
     """
     if only is None and access.asks_nobody:
         return encode(value)
     if _is_entity(value):
-        return _text(_dumped(value, request, access, only, action))
+        return _text(_dumped(value, request, access, only))
     if isinstance(value, list) and any(map(_is_entity, cast("list[Any]", value))):
-        return _text([_dumped(item, request, access, only, action) for item in cast("list[Any]", value)])
+        return _text([_dumped(item, request, access, only) for item in cast("list[Any]", value)])
     return encode(value)
 
 
-def _dumped(value: Any, request: Request, access: Access, only: Collection[str] | None, action: str) -> Any:
+def _dumped(value: Any, request: Request, access: Access, only: Collection[str] | None) -> Any:
     if not _is_entity(value):
         return json.loads(encode(value))
     cls = type(value)
     included = {
         name
         for name in fields_of(cls)
-        if (only is None or name in only) and access.allows(request, action, cls, value, name)
+        if (only is None or name in only) and access.allows(request, "get", cls, value, name)
     }
     return value.model_dump(mode="json", include=included)
 
@@ -65,7 +63,7 @@ def _is_entity(value: Any) -> bool:
     return isinstance(type(value), EntityMeta)
 
 
-def answer(value: Any, request: Request, access: Access, *, of: Any = None, action: str = "get") -> Response:
+def answer(value: Any, request: Request, access: Access, *, of: Any = None) -> Response:
     """The response for what a method gave.
 
     Args:
@@ -74,7 +72,6 @@ def answer(value: Any, request: Request, access: Access, *, of: Any = None, acti
         request: Who asks.
         access: What they may read.
         of: What the answer is where there is nothing else: the entity of the method; None answers 204.
-        action: What is done, for `access`.
     """
     status = 200
     if isinstance(value, tuple) and len(cast("tuple[Any, ...]", value)) == 2 and type(value[1]) is int:  # type: ignore[misc]
@@ -91,7 +88,7 @@ def answer(value: Any, request: Request, access: Access, *, of: Any = None, acti
     if isinstance(value, Page):
         page = cast("Page[Any]", value)
         value, headers = page.items, page_headers(page, request)
-    return Response(status, json_of(value, request, access, action=action), JSON, headers)
+    return Response(status, json_of(value, request, access), JSON, headers)
 
 
 def page_headers(page: Page[Any], request: Request) -> list[tuple[str, str]]:
@@ -99,21 +96,19 @@ def page_headers(page: Page[Any], request: Request) -> list[tuple[str, str]]:
     headers: list[tuple[str, str]] = []
     if page.next_cursor is not None:
         kept = [(name, value) for name, value in request.pairs if name != "after"]
-        headers.append(("link", f'<{request.path}?{_query([*kept, ("after", page.next_cursor)])}>; rel="next"'))
+        headers.append(("link", f'<{request.path}?{urlencode([*kept, ("after", page.next_cursor)])}>; rel="next"'))
     if page.total is not None:
         headers.append(("x-total-count", str(page.total)))
     return headers
 
 
-def _query(pairs: Iterable[tuple[str, str]]) -> str:
-    from urllib.parse import urlencode
+def etag_of(whole: bytes) -> str:
+    """What tells one state of an entity from another, for If-Match and If-None-Match.
 
-    return urlencode(list(pairs))
-
-
-def etag_of(entity: Entity) -> str:
-    """What tells one state of an entity from another, for If-Match and If-None-Match."""
-    return f'"{blake2b(encode(entity), digest_size=12).hexdigest()}"'
+    Args:
+        whole: All of its JSON, whatever a client may read of it.
+    """
+    return f'"{blake2b(whole, digest_size=12).hexdigest()}"'
 
 
 def names(header: str | None) -> frozenset[str]:

@@ -112,9 +112,7 @@ def _entity(one: Any) -> type[Entity]:
     return one
 
 
-def _marked(
-    entities: Collection[type[Entity]] | None, places: dict[type[Entity], str]
-) -> list[type[Entity]]:
+def _marked(entities: Collection[type[Entity]] | None, places: dict[type[Entity], str]) -> list[type[Entity]]:
     """The classes whose methods become routes: those that are named, or all that there are."""
     if entities is not None:
         return list(dict.fromkeys([*map(_entity, entities), *places]))

@@ -9,8 +9,8 @@ from typing import Any
 from ..entity import Entity
 from ..errors import UnknownFieldError
 from ..queries import Query
-from .problems import Problem
 from .answers import fields_of
+from .problems import Problem
 from .schemas import is_readable
 
 #: What is no field. A field that is called so is found as `limit__eq`.
@@ -97,7 +97,9 @@ def _value(name: str, values: list[str]) -> Any:
             raise Problem(400, f"{name} takes two values, as {name}=1,5")
         return several
     if len(values) > 1:
-        raise Problem(400, f"{name} is given {len(values)} times: write {name.partition('__')[0]}__in={','.join(values)}")
+        raise Problem(
+            400, f"{name} is given {len(values)} times: write {name.partition('__')[0]}__in={','.join(values)}"
+        )
     if lookup == "is_null":
         return _is_true(name, values[0])
     return values[0]
@@ -143,7 +145,10 @@ def described(cls: type[Entity], schemas: dict[str, Any], *, page_size: int, max
             found[f"{field}__eq" if field in RESERVED else field] = {
                 key: value for key, value in schema.items() if key in ("type", "format", "enum")
             }
-    found["order"] = {"type": "string", "description": "Fields, separated by commas; with - in front the greatest first"}
+    found["order"] = {
+        "type": "string",
+        "description": "Fields, separated by commas; with - in front the greatest first",
+    }
     found["limit"] = {"type": "integer", "minimum": 1, "maximum": max_page_size, "default": page_size}
     found["after"] = {"type": "string", "description": "Where the page before has ended, as its Link header says"}
     found["fields"] = {"type": "string", "description": "The fields that are wanted, separated by commas"}

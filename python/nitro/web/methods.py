@@ -11,14 +11,13 @@ from pydantic import ValidationError
 from .. import commands
 from ..commands import Command
 from ..entity import Entity
-from ..repository import repository_of
 from .access import Access
 from .answers import answer
 from .arguments import Arguments
 from .keys import key_fields, key_of, key_path
 from .messages import Request, Response
 from .problems import Problem, details, problem_of
-from .routes import Description, Route
+from .routes import Description, Route, may_wait
 from .schemas import result_schema
 
 
@@ -34,7 +33,7 @@ class MethodOperation:
     @property
     def waits(self) -> bool:
         """Whether its store may have to wait."""
-        return not repository_of(self._class).capabilities.at_once
+        return may_wait(self._class, is_reading=self._is_query)
 
     def run(self, request: Request) -> Response:
         """Calls a method; an async one in an event loop of its own."""
@@ -50,7 +49,7 @@ class MethodOperation:
             result = self._call(target, given, request)
         except ValueError as error:
             raise _refusal(error, place) from error
-        return answer(result, request, self._access, of=target, action=self._command.name)
+        return answer(result, request, self._access, of=target)
 
     async def arun(self, request: Request) -> Response:
         """Calls a method, and awaits it if it is async."""
@@ -66,7 +65,7 @@ class MethodOperation:
             result = await self._call(target, given, request)
         except ValueError as error:
             raise _refusal(error, place) from error
-        return answer(result, request, self._access, of=target, action=self._command.name)
+        return answer(result, request, self._access, of=target)
 
     def _call(self, target: Entity | None, values: dict[str, Any], request: Request) -> Any:
         positional = [one for one in self._arguments.parameters.values() if one.kind == "positional"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
 
-from .. import _core, changes
+from .. import changes
+from ..codec import encode
 from ..entity import Entity
-from ..errors import ConfigurationError, EntityNotFound, StaleEntityError
+from ..errors import ConfigurationError, EntityNotFound
 from ..repository import repository_of
 from ..work import UnitOfWork
 from ..work.names import plural
@@ -21,7 +22,7 @@ from .filters import asked, described
 from .keys import key_fields, key_of, key_path
 from .messages import JSON, Request, Response
 from .problems import Problem, details
-from .routes import Description, Route
+from .routes import Description, Route, may_wait
 from .schemas import Schemas, patch_model, writable
 
 Verb = Literal["list", "get", "create", "update", "replace", "delete", "create_many", "delete_many"]
@@ -88,6 +89,7 @@ class _Operation:
     one that is asked for each statement."""
 
     is_async = False
+    is_reading = False
 
     def __init__(self, resource: Resource, access: Access) -> None:
         self.resource, self.access = resource, access
@@ -96,7 +98,7 @@ class _Operation:
     @property
     def waits(self) -> bool:
         """Whether the store may have to wait."""
-        return not repository_of(self.entity_class).capabilities.at_once
+        return may_wait(self.entity_class, is_reading=self.is_reading)
 
     def run(self, request: Request) -> Response:
         """Answers a request."""
@@ -122,6 +124,20 @@ class _Operation:
         """The entity that the path names."""
         return self.entity_class.get(key_of(self.entity_class, request))
 
+    @contextmanager
+    def _changing(self, request: Request) -> Generator[Any]:
+        """The entity that the path names, which is going to be changed; nobody else changes it between the look at what
+        the client knows of it, where the client says that, and the end."""
+        cls = self.entity_class
+        if "if-match" not in request.headers or not repository_of(cls).capabilities.locks:
+            entity = self._found(request)
+            self._matched(request, entity)
+            yield entity
+            return
+        with UnitOfWork(), cls.locked(key_of(cls, request)) as entity:
+            self._matched(request, entity)
+            yield entity
+
     def _matched(self, request: Request, entity: Entity) -> None:
         """Whether the client knows the entity as it is.
 
@@ -129,14 +145,16 @@ class _Operation:
             Problem: 412, if it knows an older one.
         """
         wanted = request.headers.get("if-match")
-        if wanted is not None and wanted.strip() != "*" and etag_of(entity) not in names(wanted):
+        if wanted is not None and wanted.strip() != "*" and etag_of(encode(entity)) not in names(wanted):
             raise Problem(412, f"{self._name} has changed since it was read: read it again")
 
-    def _answer(self, request: Request, entity: Entity, action: str, status: int = 200) -> Response:
-        headers = [("etag", etag_of(entity))]
+    def _answer(self, request: Request, entity: Entity, status: int = 200) -> Response:
+        whole = encode(entity)
+        headers = [("etag", etag_of(whole))]
         if status == 201:
             headers.append(("location", self._location(request, entity)))
-        return Response(status, json_of(entity, request, self.access, action=action), JSON, headers)
+        body = whole if self.access.asks_nobody else json_of(entity, request, self.access)
+        return Response(status, body, JSON, headers)
 
     def _location(self, request: Request, entity: Entity) -> str:
         from urllib.parse import quote
@@ -145,20 +163,10 @@ class _Operation:
         base = request.path if request.method == "POST" else request.path.rsplit("/", len(key_fields(cls)))[0]
         return "/".join((base.rstrip("/"), *(quote(str(getattr(entity, name)), safe="") for name in key_fields(cls))))
 
-    def _guarded(self, request: Request, change: Callable[[], None], entity: Entity) -> None:
-        """Changes and saves an entity; what somebody else has saved meanwhile is told as the client asked."""
-        try:
-            change()
-            entity.save()
-        except BaseException as error:
-            if changes.exist(entity):
-                changes.revert(entity)
-            if isinstance(error, StaleEntityError) and "if-match" in request.headers:
-                raise Problem(412, str(error)) from None
-            raise
-
 
 class _List(_Operation):
+    is_reading = True
+
     def run(self, request: Request) -> Response:
         cls, access, resource = self.entity_class, self.access, self.resource
         access.check(request, "list", cls)
@@ -170,7 +178,7 @@ class _List(_Operation):
         found = page.items
         if not access.asks_nobody:
             found = [entity for entity in found if access.allows(request, "list", cls, entity)]
-        return Response(200, json_of(found, request, access, asks.fields, "list"), JSON, page_headers(page, request))
+        return Response(200, json_of(found, request, access, asks.fields), JSON, page_headers(page, request))
 
     def described(self) -> Description:
         resource, cls = self.resource, self.entity_class
@@ -180,6 +188,8 @@ class _List(_Operation):
 
 
 class _Get(_Operation):
+    is_reading = True
+
     def run(self, request: Request) -> Response:
         entity = self._found(request)
         self.access.check(request, "get", self.entity_class, entity)
@@ -190,10 +200,14 @@ class _Get(_Operation):
             for name in only:
                 if name not in fields_of(self.entity_class):
                     raise Problem(400, f"{self._name} has no field {name!r}")
-        tag = etag_of(entity)
-        if tag in names(request.headers.get("if-none-match")):
-            return Response(304, b"", None, [("etag", tag)])
-        return Response(200, json_of(entity, request, self.access, only), JSON, [("etag", tag)])
+        whole = encode(entity)
+        tag = [("etag", etag_of(whole))]
+        known = request.headers.get("if-none-match")
+        if known is not None and tag[0][1] in names(known):
+            return Response(304, b"", None, tag)
+        if only is None and self.access.asks_nobody:
+            return Response(200, whole, JSON, tag)
+        return Response(200, json_of(entity, request, self.access, only), JSON, tag)
 
     def described(self) -> Description:
         return Description(
@@ -214,7 +228,7 @@ class _Create(_Operation):
         access.check(request, "create", cls)
         entity = self._made(request, data, ())
         entity.save()
-        return self._answer(request, entity, "create", 201)
+        return self._answer(request, entity, 201)
 
     def _many(self, request: Request, data: list[Any]) -> Response:
         cls, access = self.entity_class, self.access
@@ -224,7 +238,7 @@ class _Create(_Operation):
         entities = [self._made(request, item, (number,)) for number, item in enumerate(data)]
         with UnitOfWork():
             cls.save_all(entities)
-        return Response(201, json_of(entities, request, access, action="create"))
+        return Response(201, json_of(entities, request, access))
 
     def _made(self, request: Request, data: Any, place: tuple[int, ...]) -> Any:
         cls = self.entity_class
@@ -245,19 +259,13 @@ class _Create(_Operation):
 class _Update(_Operation):
     def run(self, request: Request) -> Response:
         cls, access = self.entity_class, self.access
-        entity = self._found(request)
-        access.check(request, "update", cls, entity)
-        self._matched(request, entity)
         given = self._given(request, _checked(cls, request.data, (), creating=False))
-        for name in given:
-            access.check(request, "update", cls, entity, name)
-
-        def change() -> None:
-            for name, value in given.items():
-                setattr(entity, name, value)
-
-        self._guarded(request, change, entity)
-        return self._answer(request, entity, "update")
+        with self._changing(request) as entity:
+            access.check(request, "update", cls, entity)
+            for name in given:
+                access.check(request, "update", cls, entity, name)
+            _change(entity, given)
+            return self._answer(request, entity)
 
     def _given(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
         model = patch_model(self.entity_class)
@@ -283,9 +291,7 @@ class _Replace(_Operation):
             raise EntityNotFound(cls, key)
         action = "create" if entity is None else "update"
         access.check(request, action, cls, entity)
-        if entity is not None:
-            self._matched(request, entity)
-        elif "if-match" in request.headers:
+        if entity is None and "if-match" in request.headers:
             raise Problem(412, f"no {self._name} has this key")
         data = request.data
         named = dict(zip(keys, (key,) if len(keys) == 1 else key, strict=True))
@@ -301,15 +307,10 @@ class _Replace(_Operation):
         fresh = _validated(cls, {**named, **held}, (), is_text=True)
         if entity is None:
             fresh.save()
-            return self._answer(request, fresh, action, 201)
-        known: Any = entity
-
-        def change() -> None:
-            for name in writable(cls, creating=False):
-                setattr(known, name, getattr(fresh, name))
-
-        self._guarded(request, change, known)
-        return self._answer(request, known, action)
+            return self._answer(request, fresh, 201)
+        with self._changing(request) as known:
+            _change(known, {name: getattr(fresh, name) for name in writable(cls, creating=False)})
+            return self._answer(request, known)
 
     def described(self) -> Description:
         return Description(
@@ -322,10 +323,9 @@ class _Replace(_Operation):
 
 class _Delete(_Operation):
     def run(self, request: Request) -> Response:
-        entity = self._found(request)
-        self.access.check(request, "delete", self.entity_class, entity)
-        self._matched(request, entity)
-        entity.delete()
+        with self._changing(request) as entity:
+            self.access.check(request, "delete", self.entity_class, entity)
+            entity.delete()
         return Response(204, b"", None)
 
     def described(self) -> Description:
@@ -386,6 +386,17 @@ class Patched:
         return schemas.patched(self._class)
 
 
+def _change(entity: Entity, values: dict[str, Any]) -> None:
+    """Assigns values to an entity and saves it; one that is refused is what it was before."""
+    try:
+        for name, value in values.items():
+            setattr(entity, name, value)
+        entity.save()
+    except BaseException:
+        changes.revert(entity)
+        raise
+
+
 def _text(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
@@ -433,6 +444,3 @@ def _validated(model: type[BaseModel], data: dict[str, Any], place: tuple[int, .
         for line in found:
             line["loc"][1:1] = place
         raise Problem(422, found) from None
-
-
-__all__ = ["VERBS", "PydanticCustomError", "Resource", "Verb", "_core"]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+from ..entity import Entity
 from ..errors import ConfigurationError
+from ..repository import repository_of
 from .messages import Request, Response
 
 
@@ -42,14 +44,14 @@ class Description:
     summary: str
     description: str = ""
     #: {name: schema} of the path, and of the query.
-    path: dict[str, Any] = field(default_factory=lambda: {})
-    query: dict[str, Any] = field(default_factory=lambda: {})
+    path: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
     #: The names of the query that have to be given.
     required: frozenset[str] = frozenset()
     #: The schema of the body; None where there is none.
     body: Any = None
     #: {status: schema, or None for no body}.
-    responses: dict[int, Any] = field(default_factory=lambda: {})
+    responses: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -67,6 +69,11 @@ class Route:
     name: str
     tag: str
     operation: Operation
+
+
+def may_wait(cls: type[Entity], *, is_reading: bool) -> bool:
+    """Whether the store of a class may have to wait when it is read, or written."""
+    return repository_of(cls).waits(is_reading=is_reading)
 
 
 class _Node:

@@ -58,7 +58,14 @@ def patch_model(cls: type[Entity]) -> type[BaseModel]:
 
 
 #: What a class says of how its fields are read, that holds for what clients change too.
-_KEPT = ("arbitrary_types_allowed", "alias_generator", "populate_by_name", "validate_by_name", "validate_by_alias", "str_strip_whitespace")
+_KEPT = (
+    "arbitrary_types_allowed",
+    "alias_generator",
+    "populate_by_name",
+    "validate_by_name",
+    "validate_by_alias",
+    "str_strip_whitespace",
+)
 
 
 class Schemas:
@@ -108,10 +115,17 @@ class Schemas:
             self.add(whole.pop("$defs", {}))
             if "properties" not in whole:
                 whole = self.components.get(cls.__name__, {"properties": {}})
-            names = {info.validation_alias if isinstance(info.validation_alias, str) else field: info
-                     for field, info in writable(cls, creating=creating).items()}
+            names = {
+                info.validation_alias if isinstance(info.validation_alias, str) else field: info
+                for field, info in writable(cls, creating=creating).items()
+            }
             kept = {field: schema for field, schema in whole["properties"].items() if field in names}
-            schema: dict[str, Any] = {"type": "object", "title": name, "properties": kept, "additionalProperties": False}
+            schema: dict[str, Any] = {
+                "type": "object",
+                "title": name,
+                "properties": kept,
+                "additionalProperties": False,
+            }
             if creating:
                 required = [field for field in whole.get("required", ()) if field in kept]
                 if required:

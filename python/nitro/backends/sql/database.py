@@ -336,6 +336,11 @@ class Database(ABC):
                 f"{begun}: ask for the level where the outer one begins"
             )
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether nobody is waited for when something is read now: neither a server, nor who has a connection."""
+        return False
+
     # --- Savepoints ---
 
     @contextmanager

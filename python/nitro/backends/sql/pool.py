@@ -159,6 +159,11 @@ class Pool(Generic[C]):
         else:
             self._idle.append(connection)
 
+    @property
+    def free(self) -> int:
+        """How many can be had without waiting for somebody."""
+        return len(self._idle) + self.size - self._open
+
     def take_idle(self) -> C | None:
         """A connection that is there already; None where there is none."""
         try:

@@ -560,6 +560,9 @@ class SQLModelBackend(Repository):
     def atransaction(self, isolation: str | None = None) -> AbstractAsyncContextManager[Transaction[Any]]:
         return self.database.atransaction(isolation)
 
+    def waits(self, *, is_reading: bool) -> bool:
+        return not (is_reading and self.database.reads_at_once)
+
     def stand_apart(self) -> None:
         self.database.stand_apart()
 

@@ -190,6 +190,11 @@ class SqliteDatabase(Database):
                 self._pool.give(connection)
         yield rows
 
+    @property
+    def reads_at_once(self) -> bool:
+        # One connection to spare: a thread may take one at the same moment.
+        return not self.in_memory and self._pool.free > 1
+
     @contextmanager
     def transaction(self, isolation: str | None = None) -> Generator[Transaction[sqlite3.Connection]]:
         outer = self._held.transaction

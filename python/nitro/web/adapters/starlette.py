@@ -43,8 +43,9 @@ class NitroRoutes(BaseRoute):
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         """The path of a route by its name, as "Order.restock"."""
-        from starlette.datastructures import URLPath
         from urllib.parse import quote
+
+        from starlette.datastructures import URLPath
 
         for route in self.core.routes:
             if route.name == name:
