@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from .core import Core, refused
+from .core import Core, answered
 from .messages import Request, Response
+from .problems import Problem
 from .routes import Route, segments_of
 
 Scope = MutableMapping[str, Any]
@@ -39,7 +40,8 @@ async def serve(
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = await _body(core, headers, receive)
     if body is None:
-        return await _send(refused(413, f"a body has at most {core.limits.body} bytes here"), scope, send)
+        await _send(answered(Problem(413, f"a body has at most {core.limits.body} bytes here")), scope, send)
+        return
     request = Request(
         scope["method"],
         scope.get("root_path", "") + "/" + "/".join(path_of(scope)),
@@ -54,7 +56,7 @@ async def serve(
         response = await core.ahandle(route, request)
     else:
         response = await asyncio.to_thread(core.handle, route, request)
-    return await _send(response, scope, send)
+    await _send(response, scope, send)
 
 
 async def _body(core: Core, headers: Mapping[str, str], receive: Receive) -> bytes | None:

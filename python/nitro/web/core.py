@@ -12,7 +12,7 @@ from ..work.names import plural, subclasses
 from .access import Access
 from .messages import JSON, Request, Response, current
 from .methods import method_routes
-from .problems import Problem, problem_of
+from .problems import TOLD, Problem, problem_of
 from .resources import Resource
 from .routes import Route, Routes
 
@@ -70,8 +70,8 @@ class Core:
             self.access.identify(request)
             _check_json(request, self.limits)
             return route.operation.run(request)
-        except Exception as error:
-            return self._failed(error, request)
+        except TOLD as error:
+            return answered(error)
         finally:
             current.reset(token)
 
@@ -83,27 +83,19 @@ class Core:
             await self.access.aidentify(request)
             _check_json(request, self.limits)
             return await route.operation.arun(request)
-        except Exception as error:
-            return self._failed(error, request)
+        except TOLD as error:
+            return answered(error)
         finally:
             current.reset(token)
 
-    def _failed(self, error: Exception, request: Request) -> Response:
-        problem = problem_of(error)
-        if problem is None:
-            # What to do with an error of the program is for the framework to say.
-            raise error
-        return problem_response(problem, request)
 
-
-def problem_response(problem: Problem, request: Request | None = None) -> Response:  # noqa: ARG001
-    """The response for what went wrong."""
+def answered(error: Exception) -> Response:
+    """The response for what went wrong. What to do with an error of the program is for the framework to say: it is
+    raised again."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
     return Response(problem.status, problem.body, JSON, list(problem.headers))
-
-
-def refused(status: int, detail: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    """The response to a request that reaches no operation."""
-    return problem_response(Problem(status, detail, headers))
 
 
 def _entity(one: Any) -> type[Entity]:

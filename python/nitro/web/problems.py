@@ -65,6 +65,9 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (BackendError, 503),
 )
 
+#: What may say something to a client.
+TOLD = (Problem, ValidationError, NitroError)
+
 #: What says more of the server than a client is to know.
 _HIDDEN = {503: "the store cannot be reached, or cannot do this now: try again later"}
 

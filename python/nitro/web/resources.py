@@ -85,8 +85,8 @@ class Resource:
 
 
 class _Operation:
-    """One operation. The verbs of entities without an a are used: a thread that runs all of an operation costs less than
-    one that is asked for each statement."""
+    """One operation. The verbs of entities without an a are used: a thread that runs all of an operation costs less
+    than one that is asked for each statement."""
 
     is_async = False
     is_reading = False

@@ -9,9 +9,9 @@ from flask import Flask
 from flask import Response as FlaskResponse
 from flask import request as flask_request
 
-from ..core import Core, problem_response, refused
+from ..core import Core, answered
 from ..messages import Request, Response
-from ..problems import STATUSES, problem_of
+from ..problems import STATUSES, Problem
 from ..routes import Route
 
 
@@ -31,7 +31,7 @@ def _view(core: Core, route: Route) -> Callable[..., FlaskResponse]:
         native = flask_request._get_current_object()  # type: ignore[attr-defined]
         length = native.content_length or 0
         if length > core.limits.body:
-            return _native(refused(413, f"a body has at most {core.limits.body} bytes here"))
+            return _native(answered(Problem(413, f"a body has at most {core.limits.body} bytes here")))
         request = Request(
             native.method,
             native.script_root + native.path,
@@ -53,10 +53,7 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _answer_error(error: Exception) -> FlaskResponse:
-    problem = problem_of(error)
-    if problem is None:
-        raise error
-    return _native(problem_response(problem))
+    return _native(answered(error))
 
 
 def _native(response: Response) -> FlaskResponse:

@@ -10,9 +10,9 @@ from starlette.responses import Response as StarletteResponse
 from starlette.routing import BaseRoute, Match, NoMatchFound
 
 from ..asgi import Receive, Scope, Send, path_of, serve
-from ..core import Core, problem_response
+from ..core import Core, answered
 from ..messages import Response
-from ..problems import STATUSES, Problem, problem_of
+from ..problems import STATUSES, Problem
 
 
 class NitroRoutes(BaseRoute):
@@ -37,7 +37,8 @@ class NitroRoutes(BaseRoute):
         if "nitro.route" not in scope:
             allowed = ", ".join(sorted(scope["nitro.allowed"]))
             problem = Problem(405, f"{scope['method']} is not among {allowed}", (("allow", allowed),))
-            return await _native(problem_response(problem))(scope, receive, send)
+            await _native(answered(problem))(scope, receive, send)
+            return
         route, parameters = scope["nitro.route"]
         await serve(self.core, route, parameters, StarletteRequest(scope, receive), scope, receive, send)
 
@@ -71,10 +72,7 @@ def install(app: Starlette, core: Core, *, first: bool = False) -> None:
 
 
 def _answer_error(_: Any, error: Exception) -> StarletteResponse:
-    problem = problem_of(error)
-    if problem is None:
-        raise error
-    return _native(problem_response(problem))
+    return _native(answered(error))
 
 
 def _native(response: Response) -> StarletteResponse:
