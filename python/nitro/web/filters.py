@@ -33,6 +33,7 @@ class Asked:
         fields: The fields that are wanted; None for all of them.
         count: Whether to say how many there are on all pages.
         is_filtered: Whether there is any condition.
+        used: The fields that are looked at, by conditions and for the order.
     """
 
     query: Query[Any]
@@ -41,6 +42,7 @@ class Asked:
     fields: frozenset[str] | None
     count: bool
     is_filtered: bool
+    used: frozenset[str]
 
 
 def asked(cls: type[Entity], pairs: Sequence[tuple[str, str]], *, page_size: int, max_page_size: int) -> Asked:
@@ -80,13 +82,18 @@ def asked(cls: type[Entity], pairs: Sequence[tuple[str, str]], *, page_size: int
         None if fields is None else frozenset(_listed(fields)),
         _flag("count", said),
         bool(lookups),
+        frozenset(map(_field, (*lookups, *(name.removeprefix("-") for name in order)))),
     )
 
 
 def _check_readable(cls: type[Entity], lookup: str) -> None:
-    field = lookup.partition("__")[0].partition(".")[0]
+    field = _field(lookup)
     if not is_readable(cls, field):
         raise UnknownFieldError(cls, field, fields_of(cls))
+
+
+def _field(lookup: str) -> str:
+    return lookup.partition("__")[0].partition(".")[0]
 
 
 def _value(name: str, values: list[str]) -> Any:

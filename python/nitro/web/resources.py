@@ -171,6 +171,8 @@ class _List(_Operation):
         cls, access, resource = self.entity_class, self.access, self.resource
         access.check(request, "list", cls)
         asks = asked(cls, request.pairs, page_size=resource.page_size, max_page_size=resource.max_page_size)
+        for field in asks.used:
+            access.check(request, "list", cls, None, field)
         try:
             page = asks.query.page(limit=asks.limit, after=asks.after, total=asks.count)
         except ValueError as error:
@@ -309,7 +311,12 @@ class _Replace(_Operation):
             fresh.save()
             return self._answer(request, fresh, 201)
         with self._changing(request) as known:
-            _change(known, {name: getattr(fresh, name) for name in writable(cls, creating=False)})
+            new = {
+                name: getattr(fresh, name)
+                for name in writable(cls, creating=False)
+                if access.allows(request, action, cls, known, name)
+            }
+            _change(known, new)
             return self._answer(request, known)
 
     def described(self) -> Description:
@@ -339,6 +346,8 @@ class _DeleteMany(_Operation):
         cls, access, resource = self.entity_class, self.access, self.resource
         access.check(request, "delete", cls)
         asks = asked(cls, request.pairs, page_size=resource.max_page_size, max_page_size=resource.max_page_size)
+        for field in asks.used:
+            access.check(request, "list", cls, None, field)
         if not asks.is_filtered:
             raise Problem(400, f"say which {self._name} are to be deleted, as ?id__in=1,2")
         if access.asks_nobody:
