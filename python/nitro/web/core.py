@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -53,11 +54,13 @@ class Core:
         self._prefix = "/" + prefix.strip("/") if prefix.strip("/") else ""
         made = [one if isinstance(one, Resource) else Resource(_entity(one)) for one in resources]
         places = {resource.entity_class: resource.path for resource in made}
-        for cls in _marked(entities, places):
-            for route in method_routes(cls, self._prefix + places.get(cls, "/" + plural(cls)), access):
+        marked = _marked(entities, places)
+        tags = _tags(marked)
+        for cls in marked:
+            for route in method_routes(cls, self._prefix + places.get(cls, "/" + plural(cls)), tags[cls], access):
                 self.routes.add(route)
         for resource in made:
-            for route in resource.routes(self._prefix, access):
+            for route in resource.routes(self._prefix, tags[resource.entity_class], access):
                 self.routes.add(route)
         if len(self.routes):
             access.say_it_is_open()
@@ -111,6 +114,13 @@ def _marked(entities: Collection[type[Entity]] | None, places: dict[type[Entity]
     # A class that was defined again has taken the place of the one before.
     found = {(cls.__module__, cls.__qualname__): cls for cls in subclasses(Entity)}
     return list(dict.fromkeys([*found.values(), *places]))
+
+
+def _tags(classes: Iterable[type[Entity]]) -> dict[type[Entity], str]:
+    """What each class is called: its name, and where it is defined too if several have that name."""
+    listed = list(classes)
+    names = Counter(cls.__name__ for cls in listed)
+    return {cls: cls.__name__ if names[cls.__name__] == 1 else f"{cls.__module__}.{cls.__qualname__}" for cls in listed}
 
 
 def _check_json(request: Request, limits: Limits) -> None:

@@ -137,27 +137,33 @@ def _is_true(name: str, text: str) -> bool:
     raise Problem(400, f"{name} is true or false, and not {text[:40]!r}")
 
 
-def described(cls: type[Entity], schemas: dict[str, Any], *, page_size: int, max_page_size: int) -> dict[str, Any]:
-    """{name: schema} of what a URL may ask of a class.
-
-    Args:
-        cls: The class.
-        schemas: {field: schema} of what can be read of it.
-        page_size: As for `asked`.
-        max_page_size: As for `asked`.
-    """
+def described(cls: type[Entity], *, page_size: int, max_page_size: int) -> dict[str, Any]:
+    """{name: schema} of what a URL may ask of a class."""
+    whole = cls.model_json_schema(mode="serialization", by_alias=False)
+    whole = whole if "properties" in whole else whole.get("$defs", {}).get(cls.__name__, {})
     found: dict[str, Any] = {}
-    for field, schema in schemas.items():
-        if is_readable(cls, field) and schema.get("type") in ("string", "number", "integer", "boolean"):
-            found[f"{field}__eq" if field in RESERVED else field] = {
-                key: value for key, value in schema.items() if key in ("type", "format", "enum")
-            }
+    for field, schema in whole.get("properties", {}).items():
+        known = _simple(schema, whole.get("$defs", {}))
+        if known and is_readable(cls, field):
+            found[f"{field}__eq" if field in RESERVED else field] = known
     found["order"] = {
         "type": "string",
-        "description": "Fields, separated by commas; with - in front the greatest first",
+        "description": "Fields, separated by commas; -field sorts the greatest first",
     }
     found["limit"] = {"type": "integer", "minimum": 1, "maximum": max_page_size, "default": page_size}
     found["after"] = {"type": "string", "description": "Where the page before has ended, as its Link header says"}
     found["fields"] = {"type": "string", "description": "The fields that are wanted, separated by commas"}
     found["count"] = {"type": "boolean", "description": "Whether X-Total-Count says how many there are"}
     return found
+
+
+def _simple(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """What a condition on a field takes; empty where that is no simple value."""
+    if "$ref" in schema:
+        return _simple(definitions.get(schema["$ref"].rpartition("/")[2], {}), {})
+    for option in schema.get("anyOf", ()):
+        if option.get("type") != "null":
+            return _simple(option, definitions)
+    if schema.get("type") not in ("string", "number", "integer", "boolean"):
+        return {}
+    return {key: value for key, value in schema.items() if key in ("type", "format", "enum")}

@@ -18,6 +18,16 @@ def key_path(cls: type[Entity], prefix: str) -> str:
     return "/".join((prefix, *(f"{{{name}}}" for name in key_fields(cls))))
 
 
+def key_schemas(cls: type[Entity]) -> dict[str, Any]:
+    """{name: schema} of what stands for the key of a class in a path."""
+    properties = cls.model_json_schema(mode="serialization", by_alias=False).get("properties", {})
+    plain = ("type", "format", "minLength", "maxLength", "minimum", "maximum", "pattern")
+    return {
+        name: {"type": "string", **{key: value for key, value in properties.get(name, {}).items() if key in plain}}
+        for name in key_fields(cls)
+    }
+
+
 def key_of(cls: type[Entity], request: Request) -> Any:
     """The key that a path names; a tuple where several fields are the key."""
     names = key_fields(cls)

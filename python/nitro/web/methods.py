@@ -14,7 +14,7 @@ from ..entity import Entity
 from .access import Access
 from .answers import answer
 from .arguments import Arguments
-from .keys import key_fields, key_of, key_path
+from .keys import key_of, key_path, key_schemas
 from .messages import Request, Response
 from .problems import Problem, details, problem_of
 from .routes import Description, Route, may_wait
@@ -81,7 +81,7 @@ class MethodOperation:
         """What it takes and gives."""
         schema = self._command.json_schema()
         required = frozenset(schema.get("required", ()))
-        path = {name: {"type": "string"} for name in key_fields(self._class)} if self._binds_entity else {}
+        path = key_schemas(self._class) if self._binds_entity else {}
         result = result_schema(self._command.returns, self._class if self._binds_entity else None)
         first, _, rest = (self._command.description or "").partition("\n")
         described = Description(
@@ -90,6 +90,12 @@ class MethodOperation:
             path=path,
             responses={204: None} if result is None else {200: result},
         )
+        if self._binds_entity:
+            described.responses[404] = None
+        if not self._is_query:
+            described.responses[409] = None
+        if self._arguments.parameters:
+            described.responses[422] = None
         if self._is_query:
             described.query, described.required = schema.get("properties", {}), required
         elif self._arguments.parameters:
@@ -101,15 +107,15 @@ class MethodOperation:
         return self._command.binds == "instance"
 
 
-def method_routes(cls: type[Entity], prefix: str, access: Access) -> Iterator[Route]:
-    """The routes of what is marked in a class: by `@event`, `@command` or `@query`."""
+def method_routes(cls: type[Entity], prefix: str, tag: str, access: Access) -> Iterator[Route]:
+    """The routes of what is marked in a class, which is called `tag` there: by `@event`, `@command` or `@query`."""
     for name, command in commands.of(cls).items():
         if command.binds == "none":
             continue
         method = command.method or ("GET" if command.kind == "query" else "POST")
         place = key_path(cls, prefix) if command.binds == "instance" else prefix
         operation = MethodOperation(cls, command, access)
-        yield Route(method, f"{place}/{name}", f"{cls.__name__}.{name}", cls.__name__, operation)
+        yield Route(method, f"{place}/{name}", f"{tag}.{name}", tag, operation)
 
 
 def _refusal(error: ValueError, place: str) -> Exception:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from .messages import JSON
-from .routes import Route
+from .routes import Body, Route
 from .schemas import REFERENCE, Schemas
 
 _PROBLEM = "Problem"
@@ -41,15 +42,15 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     made: dict[str, Any] = {
         "tags": [route.tag],
         "summary": said.summary,
-        "operationId": route.name.replace(".", "_"),
+        "operationId": re.sub(r"\W", "_", route.name),
     }
     if said.description:
         made["description"] = said.description
-    parameters = [
+    parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": schema} for name, schema in said.path.items()
     ]
     for name, schema in said.query.items():
-        known = {key: value for key, value in schema.items() if key != "description"}
+        known = schemas.absorbed({key: value for key, value in schema.items() if key != "description"})
         parameter = {"name": name, "in": "query", "required": name in said.required, "schema": known}
         if "description" in schema:
             parameter["description"] = schema["description"]
@@ -67,7 +68,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         if kind is not None:
             response["content"] = {JSON: {"schema": _schema(kind, schemas, reading=True)}}
         elif status >= 400:
-            response["content"] = {JSON: {"schema": {"$ref": REFERENCE.format(model=_PROBLEM)}}}
+            response["content"] = {JSON: {"schema": {"$ref": REFERENCE + _PROBLEM}}}
         responses[str(status)] = response
     made["responses"] = responses
     return made
@@ -75,22 +76,10 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 def _schema(kind: Any, schemas: Schemas, *, reading: bool) -> Any:
     if isinstance(kind, dict):
-        schema: dict[str, Any] = dict(kind)  # type: ignore[arg-type]
-        schemas.add(schema.pop("$defs", {}))
-        return _moved(schema)
-    if hasattr(kind, "schema") and not isinstance(kind, type):
-        return kind.schema(schemas)
-    return schemas.reference(kind, reading=reading)
-
-
-def _moved(schema: Any) -> Any:
-    """The same with references to where the schemas stand in the document."""
-    if isinstance(schema, dict):
-        return {
-            key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _moved(value)
-            for key, value in schema.items()  # type: ignore[misc]
-        }
-    return [_moved(item) for item in schema] if isinstance(schema, list) else schema  # type: ignore[misc]
+        return schemas.absorbed(cast("dict[str, Any]", kind))
+    if isinstance(kind, Body):
+        return kind.said_in(schemas)
+    return schemas.of(kind, reading=reading)
 
 
 def _problem_schema() -> dict[str, Any]:

@@ -19,11 +19,11 @@ from ..work.names import plural
 from .access import Access
 from .answers import etag_of, fields_of, json_of, names, page_headers
 from .filters import asked, described
-from .keys import key_fields, key_of, key_path
+from .keys import key_fields, key_of, key_path, key_schemas
 from .messages import JSON, Request, Response
 from .problems import Problem, details
 from .routes import Description, Route, may_wait
-from .schemas import Schemas, patch_model, writable
+from .schemas import Schemas, create_model_of, patch_model_of, writable
 
 Verb = Literal["list", "get", "create", "update", "replace", "delete", "create_many", "delete_many"]
 
@@ -63,8 +63,8 @@ class Resource:
         self.path = "/" + (plural(entity_class) if path is None else path.strip("/"))
         self.page_size, self.max_page_size = page_size, max_page_size
 
-    def routes(self, prefix: str, access: Access) -> Iterator[Route]:
-        """The routes of what is allowed."""
+    def routes(self, prefix: str, tag: str, access: Access) -> Iterator[Route]:
+        """The routes of what is allowed; `tag` is what the class is called there."""
         cls = self.entity_class
         many, one = prefix + self.path, key_path(cls, prefix + self.path)
         places: dict[str, tuple[str, str, type[_Operation]]] = {
@@ -81,7 +81,7 @@ class Resource:
         for verb in self.verbs:
             if verb in places:
                 method, path, operation = places[verb]
-                yield Route(method, path, f"{cls.__name__}.{verb}", cls.__name__, operation(self, access))
+                yield Route(method, path, f"{tag}.{verb}", tag, operation(self, access))
 
 
 class _Operation:
@@ -117,8 +117,7 @@ class _Operation:
         return self.entity_class.__name__
 
     def _keys(self) -> dict[str, Any]:
-        properties = self.entity_class.model_json_schema(mode="validation").get("properties", {})
-        return {name: {"type": "string", **properties.get(name, {})} for name in key_fields(self.entity_class)}
+        return key_schemas(self.entity_class)
 
     def _found(self, request: Request) -> Any:
         """The entity that the path names."""
@@ -184,8 +183,7 @@ class _List(_Operation):
 
     def described(self) -> Description:
         resource, cls = self.resource, self.entity_class
-        properties = cls.model_json_schema(mode="serialization").get("properties", {})
-        query = described(cls, properties, page_size=resource.page_size, max_page_size=resource.max_page_size)
+        query = described(cls, page_size=resource.page_size, max_page_size=resource.max_page_size)
         return Description(f"List {self._name}", query=query, responses={200: list[cls], 400: None})
 
 
@@ -270,7 +268,7 @@ class _Update(_Operation):
             return self._answer(request, entity)
 
     def _given(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
-        model = patch_model(self.entity_class)
+        model = patch_model_of(self.entity_class)
         read = _validated(model, data, (), is_text=request.media_type != JSON)
         return {name: getattr(read, name) for name in read.model_fields_set}
 
@@ -361,8 +359,7 @@ class _DeleteMany(_Operation):
 
     def described(self) -> Description:
         cls = self.entity_class
-        properties = cls.model_json_schema(mode="serialization").get("properties", {})
-        query = described(cls, properties, page_size=1, max_page_size=1)
+        query = described(cls, page_size=1, max_page_size=1)
         for name in ("order", "limit", "after", "fields", "count"):
             del query[name]
         schema = {"type": "object", "properties": {"deleted": {"type": "integer"}}, "required": ["deleted"]}
@@ -375,9 +372,9 @@ class Created:
     def __init__(self, cls: type[Entity], *, is_many: bool = False, is_one: bool = True) -> None:
         self._class, self._is_many, self._is_one = cls, is_many, is_one
 
-    def schema(self, schemas: Schemas) -> Any:
+    def said_in(self, schemas: Schemas) -> Any:
         """Its schema."""
-        one = schemas.created(self._class)
+        one = schemas.of(create_model_of(self._class), reading=False)
         if not self._is_many:
             return one
         many = {"type": "array", "items": one}
@@ -390,7 +387,7 @@ class Patched:
     def __init__(self, cls: type[Entity]) -> None:
         self._class = cls
 
-    def schema(self, schemas: Schemas) -> Any:
+    def said_in(self, schemas: Schemas) -> Any:
         """Its schema."""
         return schemas.patched(self._class)
 

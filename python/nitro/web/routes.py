@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote
 
 from ..entity import Entity
 from ..errors import ConfigurationError
 from ..repository import repository_of
 from .messages import Request, Response
+from .schemas import Schemas
 
 
 class Operation(Protocol):
@@ -37,9 +38,18 @@ class Operation(Protocol):
         ...
 
 
+@runtime_checkable
+class Body(Protocol):
+    """What makes the schema of a body."""
+
+    def said_in(self, schemas: Schemas) -> Any:
+        """Its schema, with what it refers to among those of the document."""
+        ...
+
+
 @dataclass(slots=True)
 class Description:
-    """What an operation takes and gives, for OpenAPI. Schemas refer to others by `#/$defs/...`."""
+    """What an operation takes and gives, for OpenAPI. Schemas have their own definitions in `$defs`."""
 
     summary: str
     description: str = ""
@@ -48,9 +58,9 @@ class Description:
     query: dict[str, Any] = field(default_factory=dict)
     #: The names of the query that have to be given.
     required: frozenset[str] = frozenset()
-    #: The schema of the body; None where there is none.
+    #: A type, the schema of the body, or what makes it; None where there is none.
     body: Any = None
-    #: {status: schema, or None for no body}.
+    #: {status: a type or a schema, or None for an error or for no body}.
     responses: dict[int, Any] = field(default_factory=dict)
 
 
