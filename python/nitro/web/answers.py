@@ -40,13 +40,13 @@ def json_of(value: Any, request: Request, access: Access, only: Collection[str] 
         return _text(_dumped(value, request, access, only))
     if isinstance(value, list) and any(map(_is_entity, cast("list[Any]", value))):
         return _text([_dumped(item, request, access, only) for item in cast("list[Any]", value)])
-    return encode(value)
+    return encode(cast("Any", value))
 
 
 def _dumped(value: Any, request: Request, access: Access, only: Collection[str] | None) -> Any:
     if not _is_entity(value):
         return json.loads(encode(value))
-    cls = type(value)
+    cls = cast("type[Entity]", type(value))
     included = {
         name
         for name in fields_of(cls)

@@ -130,15 +130,15 @@ def _check_json(request: Request, limits: Limits) -> None:
     if len(request.body) > limits.body:
         raise Problem(413, f"a body has at most {limits.body} bytes here")
     data, nodes, level = request.data, 0, 1
-    waiting: list[Any] = [data] if isinstance(data, dict | list) else []
+    waiting: list[dict[str, Any] | list[Any]] = [data] if isinstance(data, dict | list) else []
     while waiting:
         if level > limits.depth:
             raise Problem(400, f"JSON is nested at most {limits.depth} deep here")
-        deeper: list[Any] = []
+        deeper: list[dict[str, Any] | list[Any]] = []
         for holder in waiting:
-            values = holder.values() if isinstance(holder, dict) else holder  # type: ignore[union-attr]
             nodes += len(holder)
-            deeper += [value for value in values if type(value) in (dict, list)]
+            values = holder.values() if isinstance(holder, dict) else holder
+            deeper += [value for value in values if isinstance(value, dict | list)]
         if nodes > limits.nodes:
             raise Problem(400, f"JSON has at most {limits.nodes} values here")
         waiting, level = deeper, level + 1

@@ -114,7 +114,7 @@ class Response:
     body: bytes | AsyncIterator[bytes] = b""
     media_type: str | None = JSON
     #: (name in lower case, value), apart from the type and the length of the body.
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
 
 #: The request that is being answered; None outside of any.

@@ -370,7 +370,8 @@ class Created:
     """The body of what creates entities."""
 
     def __init__(self, cls: type[Entity], *, is_many: bool = False, is_one: bool = True) -> None:
-        self._class, self._is_many, self._is_one = cls, is_many, is_one
+        self._class: Any = cls
+        self._is_many, self._is_one = is_many, is_one
 
     def said_in(self, schemas: Schemas) -> Any:
         """Its schema."""

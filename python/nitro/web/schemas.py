@@ -50,18 +50,18 @@ def writable(cls: type[Entity], *, creating: bool) -> dict[str, FieldInfo]:
 
 
 def _is_read_only(info: FieldInfo) -> bool:
-    extra = info.json_schema_extra
-    return isinstance(extra, dict) and extra.get("readOnly") is True
+    extra: Any = info.json_schema_extra
+    return isinstance(extra, dict) and cast("dict[str, Any]", extra).get("readOnly") is True
 
 
 @lru_cache(maxsize=4096)
-def create_model_of(cls: type[Entity]) -> type[BaseModel]:
+def create_model_of(cls: Any) -> type[BaseModel]:
     """A model of what a client gives for a new entity. The entity itself validates it."""
     return _model(cls, "Create", writable(cls, creating=True))
 
 
 @lru_cache(maxsize=4096)
-def patch_model_of(cls: type[Entity]) -> type[BaseModel]:
+def patch_model_of(cls: Any) -> type[BaseModel]:
     """A model of what a client may change: every field may be left out. The entity validates it once more."""
     fields: dict[str, FieldInfo] = {}
     for name, info in writable(cls, creating=False).items():
@@ -118,7 +118,7 @@ class Schemas:
 
     def patched(self, cls: type[Entity]) -> Any:
         """What clients change of a class. Nothing is given where they give nothing, rather than a default."""
-        model = patch_model_of(cls)
+        model = patch_model_of(cast("Any", cls))
         schema = model.model_json_schema(mode="validation")
         for field in schema.get("properties", {}).values():
             field.pop("default", None)
