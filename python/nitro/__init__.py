@@ -43,11 +43,12 @@ from .relations import Many, Ref, many
 from .repository import Capabilities, Repository
 
 if TYPE_CHECKING:
-    from . import bus, commands, events
+    from . import bus, commands, events, web
     from .backends.sql import SQLEntity, SQLModelBackend, acreate_all, create_all
     from .bus import handles
     from .commands import command, event, query
     from .events import asend, captured_events, off, on
+    from .web import install
     from .work import UnitOfWork
 
 __version__ = "0.1.0"

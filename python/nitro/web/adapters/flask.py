@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from flask import Response as FlaskResponse
@@ -28,7 +28,7 @@ def install(app: Flask, core: Core) -> None:
 
 def _view(core: Core, route: Route) -> Callable[..., FlaskResponse]:
     def view(**parameters: str) -> FlaskResponse:
-        native = flask_request._get_current_object()  # type: ignore[attr-defined]
+        native: Any = cast("Any", flask_request)._get_current_object()
         length = native.content_length or 0
         if length > core.limits.body:
             return _native(answered(Problem(413, f"a body has at most {core.limits.body} bytes here")))
