@@ -45,7 +45,7 @@ class House(Entity, backend=STORE):
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, Any]:
-    return document(Core(Access(), [House]).routes)
+    return document(Core(Access(), [House], []).routes)
 
 
 def referred(part: Any) -> set[str]:
