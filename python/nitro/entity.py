@@ -336,10 +336,12 @@ class Entity(Model, metaclass=EntityMeta):
         """The entity with this key, as it is stored now, while nobody else has it `locked`.
 
         In a database it is a transaction, during which nobody else can save the entity either; what is saved inside is
-        kept together or not at all. In memory it is a lock of this process.
+        kept together or not at all. In memory it is a lock of this process. Inside of a unit of work it is held until
+        that is kept or given up. Whoever has it may lock it again.
 
         Raises:
             EntityNotFound: If there is none.
+            WriteConflict: If whoever has it waits for what is locked here, so that both would wait for ever.
             UnsupportedQuery: If the backend has no locks.
 
         Example:

@@ -235,6 +235,29 @@ class TestGroups:
         asyncio.run(nitro.command(retry=1)(lambda_of(pay_in, runs))())
         assert runs == [2, 2]
 
+    def test_who_is_cancelled_meanwhile_is_not_kept_going(self) -> None:
+        runs = []
+
+        @UnitOfWork(retries=3)
+        async def wait(is_waiting: asyncio.Event) -> None:
+            runs.append(1)
+            is_waiting.set()
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError as error:
+                raise BaseExceptionGroup("tasks", [stale(), error]) from None
+
+        async def run() -> None:
+            is_waiting = asyncio.Event()
+            task = asyncio.create_task(wait(is_waiting))
+            await is_waiting.wait()
+            task.cancel()
+            with pytest.raises(BaseExceptionGroup):
+                await task
+
+        asyncio.run(run())
+        assert len(runs) == 1
+
     def test_what_fails_after_the_commit_is_not_repeated(self) -> None:
         runs = []
 

@@ -253,6 +253,8 @@ def test_the_function_looks_like_itself() -> None:
         (lambda: command(3), "@command is for functions and methods, and 3 is neither"),
         (lambda: query(lambda: (yield)), "is a generator"),
         (lambda: command(retry=-1)(lambda: 1), "retry takes a number from 0 on, got -1"),
+        (lambda: command(retry="3")(lambda: 1), "retry takes a number from 0 on, got '3'"),
+        (lambda: command(retry=1.5)(lambda: 1), "retry takes a number from 0 on, got 1.5"),
         (lambda: command(lock=True)(lambda: 1), "no entity to lock"),
         (lambda: command(idempotent=True)(lambda: 1), "no store that could keep the keys"),
         (lambda: event(method="GET", retry=1)(lambda: 1), "is a query, which writes nothing"),

@@ -66,6 +66,25 @@ def test_entities_that_it_loads_or_is_given_are_saved_too() -> None:
     assert (stored(account), stored(other)) == (5, 5)
 
 
+def test_so_are_those_in_lists_and_dictionaries() -> None:
+    accounts = [Account().save() for _ in range(4)]
+
+    @nitro.command
+    def pay_in(first: list[Account], *others: dict[str, list[Account]], last: tuple[Account, ...]) -> None:
+        for number, account in enumerate([*first, *(one for other in others for one in other["a"]), *last]):
+            account.balance = number
+        if number == 0:
+            raise ValueError("nobody else")
+
+    pay_in(accounts[:1], {"a": accounts[1:3]}, last=(accounts[3],))
+    assert [stored(account) for account in accounts] == [0, 1, 2, 3]
+    accounts[0].balance = 7
+    accounts[0].save()
+    with pytest.raises(ValueError, match="nobody else"):
+        pay_in([], {"a": accounts[:1]}, last=())
+    assert accounts[0].balance == stored(accounts[0]) == 7
+
+
 def test_an_async_command_does_the_same() -> None:
     async def run() -> None:
         account, other = await Account(balance=10).asave(), await Account().asave()

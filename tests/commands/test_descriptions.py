@@ -108,6 +108,11 @@ def test_one_can_be_called_by_its_description() -> None:
     assert of(Special)["restock"](Special(), 3) == 0
 
 
+def test_one_of_an_entity_is_called_on_one() -> None:
+    with pytest.raises(TypeError, match=r"Product.restock is called on an entity, which is its first argument"):
+        of(Product)["restock"](quantity="2")
+
+
 def test_functions() -> None:
     @command
     def tidy(days: int = 3) -> None: ...

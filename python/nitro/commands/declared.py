@@ -31,7 +31,7 @@ Kind = Literal["command", "query"]
 Binds = Literal["instance", "class", "none"]
 
 #: What entities are looked for in. To write `list | tuple` where it is used makes it anew each time.
-_SEQUENCES = (list, tuple)
+_HOLDERS = (list, tuple, dict)
 
 
 class _Key(NamedTuple):
@@ -125,6 +125,8 @@ class Command:
         if self.binds == "class" and self._asked is not None:
             return getattr(self._asked, self.name)(*arguments, **keywords)
         if self.binds == "instance":
+            if not arguments:
+                raise TypeError(f"{self.title} is called on an entity, which is its first argument, and got none")
             return getattr(arguments[0], self.name)(*arguments[1:], **keywords)
         return self._declared.wrapper(*arguments, **keywords)
 
@@ -166,8 +168,8 @@ class Declared:
             raise ConfigurationError(
                 f"{title} is a generator, which would run after its unit of work: give back a list, or a Query"
             )
-        if self.retry < 0:
-            raise ConfigurationError(f"{title}: retry takes a number from 0 on, got {self.retry}")
+        if not isinstance(cast("Any", self.retry), int) or self.retry < 0:
+            raise ConfigurationError(f"{title}: retry takes a number from 0 on, got {self.retry!r}")
         if self.kind == "query" and (self.retry or self.lock or self.idempotent):
             raise ConfigurationError(
                 f"{title} is a query, which writes nothing: retry, lock and idempotent are for commands"
@@ -522,8 +524,8 @@ def _met(unit: Unit, target: Any, arguments: Iterable[Any], keywords: dict[str, 
             unit.arrive(value)
             if value is target and not _core.version(value):
                 new = value
-        elif isinstance(value, _SEQUENCES):
-            for entity in _entities_in(cast("Iterable[Any]", value)):
+        elif isinstance(value, _HOLDERS):
+            for entity in _entities_in(cast("tuple[Any]", (value,))):
                 unit.arrive(entity)
     return new
 
@@ -546,7 +548,9 @@ def _entities_in(values: Iterable[Any]) -> Iterator[Entity]:
     for value in values:
         if _is_entity(value):
             yield value
-        elif isinstance(value, _SEQUENCES):
+        elif isinstance(value, dict):
+            yield from _entities_in(cast("dict[Any, Any]", value).values())
+        elif isinstance(value, _HOLDERS):
             yield from _entities_in(cast("Iterable[Any]", value))
 
 

@@ -191,7 +191,16 @@ def is_conflict(error: BaseException) -> bool:
         return False
     inside = cast("BaseExceptionGroup[BaseException]", error).exceptions
     others = [one for one in inside if not isinstance(one, asyncio.CancelledError)]
+    if len(others) < len(inside) and _is_cancelled():
+        return False
     return bool(others) and all(map(is_conflict, others))
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants the running task to end."""
+    loop = asyncio._get_running_loop()
+    task = None if loop is None else asyncio.current_task(loop)
+    return task is not None and task.cancelling() > 0
 
 
 def attempts(retries: int, arguments: Iterable[Any] = ()) -> Iterator[Attempt]:
