@@ -21,8 +21,8 @@ STATEMENTS = {
 }
 #: {what a transaction has done last: what its commit is}.
 COMMITS = {"outbox": "commit", "deliver": "commit of a handler", "mark": "commit of a handler"}
-KINDS = [*STATEMENTS, *COMMITS.values()]
-POINTS = [f"{when} {kind}" for kind in KINDS for when in ("before", "during", "after")]
+KINDS = [*STATEMENTS, *dict.fromkeys(COMMITS.values())]
+WHEN = ("before", "during", "after")
 
 
 class Transactions:
