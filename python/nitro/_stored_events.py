@@ -198,7 +198,10 @@ def class_by_name(name: str) -> type[Entity]:
     Raises:
         Unreadable: If there is none.
     """
-    found: type[Entity] | None = None
+    found = _type_by_name(name)
+    if found is not None and issubclass(found, Entity):
+        return found
+    # Those that are made in functions are nowhere to be found by their names.
     waiting: list[type[Entity]] = [Entity]
     while waiting:
         for entity_class in waiting.pop().__subclasses__():
