@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import blinker
@@ -23,7 +25,7 @@ from nitro import (
 )
 from nitro.backends.sql.schema import table_of
 from nitro.events import captured_events, created, deleted, saved, updated
-from nitro.repository import Capabilities
+from nitro.repository import Capabilities, KeyLocks
 
 
 def test_a_commit_in_the_midst_is_kept(repository: Repository) -> None:
@@ -532,3 +534,43 @@ def test_nothing_is_known_of_a_save_that_is_taken_back(repository: Repository) -
     mine.total = 4
     mine.save()
     assert changes.previous(mine) == {"total": (2, 4)}
+
+
+class Locking(Plain):
+    """It can take nothing back, and has locks."""
+
+    capabilities = Capabilities(versions=True, operators=frozenset(), locks=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locks = KeyLocks()
+
+    @asynccontextmanager
+    async def alocked(self, entity_class: type[Any], key: Any) -> AsyncGenerator[Any]:
+        async with self.locks.ahold(key):
+            yield self.get(entity_class, key)
+
+
+@in_a_loop
+async def test_what_follows_a_commit_may_lock_what_the_unit_has_locked(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Note, "__nitro_backend__", Locking())
+    order, note = await Order().asave(), await Note(text="old").asave()
+    seen: list[Any] = []
+
+    async def look() -> None:
+        async with asyncio.timeout(10):
+            if repository.capabilities.locks:
+                async with Order.alocked(order.id) as mine:
+                    seen.append(mine.total)
+            async with Note.alocked(note.id) as found:
+                seen.append(found.text)
+
+    async with UnitOfWork() as uow:
+        async with Order.alocked(order.id) as mine, Note.alocked(note.id) as found:
+            mine.total, found.text = 5, "new"
+            await mine.asave()
+            await found.asave()
+        uow.on_commit(look)
+    assert seen == [5, "new"]

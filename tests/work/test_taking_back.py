@@ -235,8 +235,9 @@ def test_with_an_isolation_level_reading_is_part_of_the_transaction(repository: 
         with UnitOfWork(isolation="serializable"):
             assert Order.where().count() == 0
         return
+    product = Product(stock=1).save()
     with UnitOfWork(isolation="repeatable read"):
-        assert Order.where().count() == 0
+        assert product.refresh().stock == 1
         writer = threading.Thread(target=lambda: Order().save())
         writer.start()
         writer.join()

@@ -4,6 +4,7 @@ import pytest
 from units_of_work import Broken, Order, Product, in_a_loop
 
 from nitro import Repository, UnitOfWork, UnitOfWorkError, changes
+from nitro._ambient import acting
 
 
 def test_what_is_saved_is_kept(repository: Repository) -> None:
@@ -125,3 +126,24 @@ def test_what_was_not_saved_when_it_was_read_is_put_back(repository: Repository)
     assert order.total == 2
     order.save()
     assert Order.get(order.id).total == 2
+
+
+def test_a_save_without_changes_makes_no_other_object_the_one_that_is_known(repository: Repository) -> None:
+    if repository.capabilities.live:
+        return  # there is one object for all
+    other = Order(total=1).save()
+    with UnitOfWork():
+        mine = Order.get(other.id)
+        other.save()
+        assert Order.get(other.id) is mine
+    with UnitOfWork():
+        other.save()
+        assert Order.get(other.id) is other
+
+
+def test_what_is_cleared_is_not_known_any_more(repository: Repository) -> None:
+    order = Order().save()
+    with UnitOfWork():
+        Order.get(order.id)
+        acting(repository).clear(Order)
+        assert Order.get_or_none(order.id) is None

@@ -191,11 +191,13 @@ class Joined(Repository):
         return count
 
     def refresh(self, entity: Entity) -> None:
+        self._begin_to_read()
         self._unit.loaded(entity)
         self._repository.refresh(entity)
 
     def clear(self, entity_class: type[Entity] | None = None) -> None:
         self._repository.clear(entity_class)
+        self._unit.forget(entity_class or Entity)
 
     @contextmanager
     def transaction(self, isolation: str | None = None) -> Generator[None]:
@@ -223,7 +225,11 @@ class Joined(Repository):
     def _after(self, entity: Entity, before: _Before) -> None:
         announced, key_before, _, take_back = before
         known, cls, key = self._unit.entities, type(entity), _core.identity(entity)
-        known[cls, key] = entity
+        if announced is None:
+            # Nothing was stored: the object that is known for the record stays that.
+            known.setdefault((cls, key), entity)
+        else:
+            known[cls, key] = entity
         if key_before is not None and key != key_before:
             known.pop((cls, key_before), None)
         if take_back is not None:
@@ -422,6 +428,7 @@ class Joined(Repository):
         return count
 
     async def arefresh(self, entity: Entity) -> None:
+        await self._abegin_to_read()
         self._unit.loaded(entity)
         await self._repository.arefresh(entity)
 

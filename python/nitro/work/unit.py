@@ -558,10 +558,10 @@ class Unit:
             # From here on, what is not saved again is as it is now.
             self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
             self._doubts = None
-        if self._held is not None and not self._later:
-            self._let_go()
         if has_more:
             self._follow()
+        elif self._held is not None:
+            self._let_go()
 
     def _follow(self) -> None:
         """Does what comes after the commit."""
@@ -571,6 +571,9 @@ class Unit:
         try:
             for write in writes:
                 _gather(errors, write.run)
+            # What follows may want the same locks.
+            if self._held is not None:
+                _gather(errors, self._let_go)
             for function in after:
                 _gather(errors, function)
         finally:
@@ -612,30 +615,29 @@ class Unit:
             # From here on, what is not saved again is as it is now.
             self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
             self._doubts = None
-        if self._held is not None and not self._later:
-            await self._alet_go()
-        if has_more:
-            # In a task of its own: it comes to its end though this one is cancelled, maybe at whatever it awaits.
-            following = asyncio.ensure_future(self._followed())
-            late = await settled(following)
-            cancelled, errors = cancelled or late, following.result()
-            if cancelled is None:
-                _raise(errors)
-            elif errors:
-                _log.error(_FAILED_AFTER, exc_info=ExceptionGroup(_FAILED_AFTER, errors))
-        if cancelled is not None:
+        if has_more or self._held is not None:
+            await self._afollow(cancelled)
+        elif cancelled is not None:
             raise cancelled
 
-    async def _followed(self) -> list[Exception]:
-        """`_follow`, of an async unit; gives what went wrong."""
-        ambient.set(None)
+    async def _afollow(self, cancelled: asyncio.CancelledError | None) -> None:
+        """`_follow`, of an async unit, though the task is cancelled."""
         writes, after = self._to_follow()
         errors: list[Exception] = []
-        for write in writes:
-            await _agather(errors, write.arun)
-        for function in after:
-            await _agather(errors, function)
-        return errors
+        late = [cancelled, await _all_of(errors, [write.arun for write in writes])]
+        if self._held is not None:
+            try:
+                await _agather(errors, self._alet_go)
+            except asyncio.CancelledError as error:
+                late.append(error)
+        late.append(await _all_of(errors, after))
+        cancelled = next(filter(None, late), None)
+        if cancelled is None:
+            _raise(errors)
+            return
+        if errors:
+            _log.error(_FAILED_AFTER, exc_info=ExceptionGroup(_FAILED_AFTER, errors))
+        raise cancelled
 
     def rollback(self, error: BaseException | None = None) -> None:
         """Takes back what was changed."""
@@ -1006,6 +1008,23 @@ async def _agather(errors: list[Exception], function: Callable[[], Any]) -> None
             await answer
     except Exception as error:  # noqa: BLE001 - raised in a group, after the others
         errors.append(error)
+
+
+async def _all_of(errors: list[Exception], functions: Sequence[Callable[[], Any]]) -> asyncio.CancelledError | None:
+    """Calls functions, outside of any unit, to the last one; gives what the task was cancelled by meanwhile."""
+    if not functions:
+        return None
+
+    async def call() -> None:
+        ambient.set(None)
+        for function in functions:
+            await _agather(errors, function)
+
+    # In a task of its own: whoever is cancelled may be so at whatever it awaits.
+    following = asyncio.ensure_future(call())
+    cancelled = await settled(following)
+    following.result()
+    return cancelled
 
 
 class AfterCommit(ExceptionGroup[Exception]):
