@@ -190,8 +190,9 @@ def test_a_task_that_is_cancelled_inside_takes_back_what_it_did(repository: SQLM
         async with repository.atransaction():
             await Purse(owner="before").asave()
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.02), repository.asavepoint():
+                async with asyncio.timeout(None) as limit, repository.asavepoint():
                     inside = await Purse(owner="inside").asave()
+                    limit.reschedule(0)
                     await asyncio.Event().wait()
             assert changes.version(inside) == 0
             await Purse(owner="after").asave()

@@ -13,7 +13,8 @@ from units_of_work import Broken, in_a_loop
 from wire import Conversation, Send, wire_to
 
 import nitro
-from nitro import Entity, Field, SQLModelBackend, UnitOfWork, changes, command
+from nitro import CommitOutcomeUnknown, Entity, Field, SQLModelBackend, UnitOfWork, changes, command
+from nitro.backends.sql import prepared
 from nitro.backends.sql.database import forget
 from nitro.backends.sql.sqlite import SqliteDatabase
 from nitro.events import captured_events, created, deleted, updated
@@ -90,7 +91,10 @@ class HeldAnswers(Conversation):
         if b"Z" in self.letters(data) and self._is_awaited:
             self._is_awaited = False
             self._gate.pass_through()
-        return super().answered(data, send)
+        try:
+            return super().answered(data, send)
+        except OSError:
+            return False  # the client has hung up meanwhile
 
 
 def hold_threads(database: SqliteDatabase, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +125,7 @@ def repository(
 ) -> Iterator[SQLModelBackend]:
     """Where they live; every connection is given back in the end."""
 
-    def prepared(url: str) -> SQLModelBackend:
+    def ready(url: str) -> SQLModelBackend:
         made = SQLModelBackend(url)
         for entity_class in CLASSES:
             monkeypatch.setattr(entity_class, "__nitro_backend__", made)
@@ -135,14 +139,14 @@ def repository(
         forget(made.database.url.render_as_string(hide_password=False))
 
     if request.param == "sqlite":
-        made = prepared(f"sqlite:///{tmp_path}/nitro.db")
+        made = ready(f"sqlite:///{tmp_path}/nitro.db")
         assert isinstance(made.database, SqliteDatabase)
         hold_threads(made.database, gate, monkeypatch)
         yield made
         checked(made)
         return
     with wire_to(request.getfixturevalue("fresh_database"), lambda: HeldAnswers(gate)) as wire:
-        made = prepared(wire.url)
+        made = ready(wire.url)
         yield made
         checked(made)
 
@@ -390,6 +394,37 @@ async def test_what_a_command_has_stored_is_known_to_the_entity(
 
     await cancelled(work, gate)
     assert (parcel.street, parcel.weight, changes.of(parcel), changes.version(parcel)) == ("Oak", 5, {}, 2)
+
+
+@pytest.mark.parametrize("word", ["COMMIT", "INSERT"])
+@in_a_loop
+async def test_nobody_waits_for_ever_for_a_server_that_says_nothing(
+    repository: SQLModelBackend, gate: Gate, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(repository.database, SqliteDatabase):
+        return  # a file does not fall silent
+    monkeypatch.setattr(prepared, "ANSWERING", 0.01)
+    monkeypatch.setattr(prepared, "ENDING", 0.01)
+    parcel = Parcel()
+
+    async def unit() -> None:
+        async with UnitOfWork():
+            await parcel.asave()
+            gate.hold(word)
+
+    async def statement() -> None:
+        gate.hold(word)
+        await parcel.asave()
+
+    task = asyncio.ensure_future(unit() if word == "COMMIT" else statement())
+    await gate.came()
+    task.cancel()
+    with pytest.raises(CommitOutcomeUnknown, match="it has not answered for 0.01 seconds"):
+        await task
+    gate.open()
+    assert changes.version(parcel) == 0
+    # It was stored, as may be: nobody could know.
+    assert await Parcel.aget_or_none(parcel.id) is not None
 
 
 # --- Outside of units -------------------------------------------------------------------------------------------------
