@@ -155,7 +155,20 @@ def test_naming_it_twice_is_refused():
             _persistence_backend_class = Recording
 
 
-@pytest.mark.parametrize("wrong", [5, "memory", object(), object, dict, list, int, lambda: None, Entity], ids=repr)
+NO_BACKENDS = {
+    "a number": 5,
+    "a text": "memory",
+    "an object": object(),
+    "object": object,
+    "dict": dict,
+    "list": list,
+    "int": int,
+    "a function": lambda: None,
+    "Entity": Entity,
+}
+
+
+@pytest.mark.parametrize("wrong", NO_BACKENDS.values(), ids=NO_BACKENDS)
 def test_what_is_no_backend_is_refused_with_what_to_do(wrong):
     class Order(Entity, backend=wrong):
         pass

@@ -107,7 +107,16 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def spelled(options: Any) -> str:
+    """Options as they are written, and the same in every process: the order of a set is not."""
+    if isinstance(options, dict):
+        return f"{{{', '.join(f'{name!r}: {spelled(option)}' for name, option in options.items())}}}"
+    if isinstance(options, set) and options:
+        return f"{{{', '.join(sorted(map(repr, options)))}}}"
+    return repr(options)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=spelled)
 @pytest.mark.parametrize("base", ["Model", "Entity"])
 def test_options(base, options):
     @as_pydantic_does

@@ -105,6 +105,9 @@ def shown(value: Any) -> str:
 
 
 def identifier(case: Any) -> str:
+    """What a case is called: the same in every process, as runners with several of them demand."""
+    if isinstance(case, set):
+        return shown(case)
     return ascii(case)[:40] if not isinstance(case, str) else case
 
 
