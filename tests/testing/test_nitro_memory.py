@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import registry
 from sqlmodel import Field as SQLModelField
 from sqlmodel import Relationship
 
@@ -56,7 +57,11 @@ class Line(Entity, backend=NOWHERE):
     order: Ref[Order] = Field(ondelete="CASCADE")
 
 
-class Team(SQLEntity, table=True):
+class Related(SQLEntity, registry=registry()):
+    """Relations name classes, and a document may have a Team too."""
+
+
+class Team(Related, table=True):
     __tablename__ = "memory_team"
 
     id: int | None = Field(None, primary_key=True)
@@ -64,7 +69,7 @@ class Team(SQLEntity, table=True):
     players: list[Player] = Relationship(back_populates="team")
 
 
-class Player(SQLEntity, table=True):
+class Player(Related, table=True):
     __tablename__ = "memory_player"
 
     id: int | None = Field(None, primary_key=True)
