@@ -302,7 +302,7 @@ def orders(chance: random.Random) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def memory() -> MemoryRepo:
-    return MemoryRepo(isolated=True)
+    return MemoryRepo()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
