@@ -1,7 +1,6 @@
 """The SQL backend passes the suite for backends on SQLite, in a file and in memory, and on PostgreSQL."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlmodel import SQLModel
@@ -12,46 +11,48 @@ from nitro.testing import RepositoryConformance
 from nitro.testing.conformance import CLASSES
 
 
-def prepared(url: str) -> SQLModelBackend:
+def with_tables(url: str) -> SQLModelBackend:
     repository = SQLModelBackend(url)
     tables = [table_of(entity_class) for entity_class in CLASSES]
     SQLModel.metadata.create_all(repository.database.engine, tables)
-    for entity_class in CLASSES:
-        repository.clear(entity_class)
     return repository
 
 
+@pytest.fixture(scope="module")
+def in_file(tmp_path_factory: pytest.TempPathFactory) -> SQLModelBackend:
+    return with_tables(f"sqlite:///{tmp_path_factory.mktemp('conformance')}/nitro.db")
+
+
+@pytest.fixture(scope="module")
+def in_memory() -> SQLModelBackend:
+    return with_tables("sqlite://")
+
+
+@pytest.fixture(scope="module")
+def on_server(postgres_url: str) -> SQLModelBackend:
+    return with_tables(postgres_url)
+
+
 class OfSql(RepositoryConformance):
-    @pytest.fixture
-    def url(self) -> str:
-        raise NotImplementedError
+    place: str
 
     @pytest.fixture
-    def repository(self, url: str) -> Iterator[Repository]:
-        repository = prepared(url)
+    def repository(self, request: pytest.FixtureRequest) -> Iterator[Repository]:
+        repository: SQLModelBackend = request.getfixturevalue(self.place)
+        for entity_class in CLASSES:
+            repository.clear(entity_class)
         yield repository
         gauges = repository.database.gauges
         assert gauges.idle == gauges.open
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("conformance") / "nitro.db"
-
-
 class TestSqliteFile(OfSql):
-    @pytest.fixture
-    def url(self, file: Path) -> str:
-        return f"sqlite:///{file}"
+    place = "in_file"
 
 
 class TestSqliteMemory(OfSql):
-    @pytest.fixture
-    def url(self) -> str:
-        return "sqlite://"
+    place = "in_memory"
 
 
 class TestPostgres(OfSql):
-    @pytest.fixture
-    def url(self, postgres_url: str) -> str:
-        return postgres_url
+    place = "on_server"
