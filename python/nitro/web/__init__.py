@@ -10,7 +10,7 @@ from ..entity import Entity
 from ..errors import ConfigurationError
 from .access import Access, Can, GetUser
 from .core import Core, Limits
-from .messages import Request, Response, current
+from .messages import Request, Response, current_request
 from .problems import Problem
 from .resources import Resource
 
@@ -66,11 +66,6 @@ def install(
     adapter = _adapter(app)
     adapter.install(app, Core(access, resources, entities, prefix, limits))
     return app
-
-
-def current_request() -> Request | None:
-    """The request that is being answered; None outside of any."""
-    return current.get()
 
 
 def _adapter(app: Any) -> Any:

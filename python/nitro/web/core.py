@@ -74,7 +74,7 @@ class Core:
             _check_json(request, self.limits)
             return route.operation.run(request)
         except TOLD as error:
-            return answered(error)
+            return told(error)
         finally:
             current.reset(token)
 
@@ -87,18 +87,26 @@ class Core:
             _check_json(request, self.limits)
             return await route.operation.arun(request)
         except TOLD as error:
-            return answered(error)
+            return told(error)
         finally:
             current.reset(token)
 
 
-def answered(error: Exception) -> Response:
-    """The response for what went wrong. What to do with an error of the program is for the framework to say: it is
-    raised again."""
+def told(error: Exception) -> Response:
+    """The response for what went wrong.
+
+    Raises:
+        Exception: The same error, if it is the program's own: what to do with it is for the framework to say.
+    """
     problem = problem_of(error)
     if problem is None:
         raise error
     return Response(problem.status, problem.body, JSON, list(problem.headers))
+
+
+def refused(status: int, detail: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """The response to a request that reaches no operation."""
+    return told(Problem(status, detail, headers))
 
 
 def _entity(one: Any) -> type[Entity]:

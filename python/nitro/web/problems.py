@@ -65,8 +65,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (BackendError, 503),
 )
 
-#: What may say something to a client.
-TOLD = (Problem, ValidationError, NitroError)
+#: The errors that clients are told of, in whichever handler they are raised.
+TOLD: tuple[type[Exception], ...] = (Problem, ValidationError, *(kind for kind, _ in STATUSES))
 
 #: What says more of the server than a client is to know.
 _HIDDEN = {503: "the store cannot be reached, or cannot do this now: try again later"}

@@ -54,14 +54,14 @@ class Description:
     summary: str
     description: str = ""
     #: {name: schema} of the path, and of the query.
-    path: dict[str, Any] = field(default_factory=dict[Any, Any])
-    query: dict[str, Any] = field(default_factory=dict[Any, Any])
+    path: dict[str, Any] = field(default_factory=dict[str, Any])
+    query: dict[str, Any] = field(default_factory=dict[str, Any])
     #: The names of the query that have to be given.
     required: frozenset[str] = frozenset()
     #: A type, the schema of the body, or what makes it; None where there is none.
     body: Any = None
     #: {status: a type or a schema, or None for an error or for no body}.
-    responses: dict[int, Any] = field(default_factory=dict[Any, Any])
+    responses: dict[int, Any] = field(default_factory=dict[int, Any])
 
 
 @dataclass(slots=True)

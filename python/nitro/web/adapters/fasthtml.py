@@ -2,12 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
+from fasthtml import core as fasthtml_core  # type: ignore[import-untyped]
+from starlette.background import BackgroundTask, BackgroundTasks
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import Response as StarletteResponse
+from starlette.routing import BaseRoute
+
+from ...queries import Page, Query
+from ..answers import page_headers
 from ..core import Core
+from ..handlers import is_exactly, is_known, reply, split
+from ..messages import current_request
 from . import starlette
+
+#: FastHTML has no types.
+_fasthtml: Any = fasthtml_core
+
+#: What a handler gives beside its answer.
+_EXTRAS: tuple[type, ...] = (_fasthtml.HttpHeader, BackgroundTask)
 
 
 def install(app: Any, core: Core) -> None:
     """Adds the routes, before FastHTML's own for static files, which would take `/orders/1.5`."""
-    starlette.install(app, core, first=True)
+    starlette.install(app, core, first=True, answer=_answer_all)
+    if _answer not in app.after:
+        app.after.append(_answer)
+
+
+def _answer_all(routes: Iterable[BaseRoute]) -> None:
+    """Has routes answer that are none of FastHTML's, whose handlers `_answer` is told of."""
+    starlette.answer_all(route for route in routes if not isinstance(route, _fasthtml.HostRoute))
+
+
+def _answer(req: Any, resp: Any) -> Any:
+    """What FastHTML asks after each handler: the response for what Nitro knows, or None."""
+    value, extras = resp, list[Any]()
+    if isinstance(resp, tuple):
+        parts = cast("tuple[Any, ...]", resp)
+        extras = [part for part in parts if isinstance(part, _EXTRAS)]
+        rest = tuple(part for part in parts if not isinstance(part, _EXTRAS))
+        value = rest[0] if len(rest) == 1 else rest
+    value, status = split(value)
+    if status is None and not _is_ours(req, value):
+        return None
+    return _Answer(req, value, status, extras)
+
+
+def _is_ours(request: StarletteRequest, value: Any) -> bool:
+    """Whether FastHTML cannot show it. An empty list is one of entities to a client that wants JSON."""
+    if is_exactly(value, list) and not value:
+        return "application/json" in request.headers.get("accept", "")
+    return is_known(value) and not _is_shown(value)
+
+
+def _is_shown(value: Any) -> bool:
+    """Whether FastHTML shows it, because its class says how."""
+    if is_exactly(value, list):
+        return bool(value) and all(map(_is_shown, value))
+    return hasattr(value, "__ft__") or hasattr(value, "__response__")
+
+
+class _Answer(StarletteResponse):
+    """A response to what a handler gave, made where a query can be awaited."""
+
+    def __init__(self, request: StarletteRequest, value: Any, status: int | None, extras: list[Any]) -> None:
+        super().__init__()
+        self._request, self._value, self._status, self._extras = request, value, status, extras
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Sends it."""
+        response = await self._made()
+        for extra in self._extras:
+            if isinstance(extra, _fasthtml.HttpHeader):
+                response.headers[extra.k] = str(extra.v)
+        tasks = [extra for extra in self._extras if isinstance(extra, BackgroundTask)]
+        if tasks:
+            response.background = BackgroundTasks(tasks)
+        await response(scope, receive, send)
+
+    async def _made(self) -> StarletteResponse:
+        value: Any = self._value
+        if isinstance(value, Query):
+            value = await cast("Query[Any]", value).aall()
+        items = _items(value)
+        if not _is_shown(items):
+            return starlette.native(reply(value, self._status))
+        response: StarletteResponse = _fasthtml._resp(self._request, items, status_code=self._status or 200)
+        request = current_request()
+        if isinstance(value, Page) and request is not None:
+            for name, text in page_headers(cast("Page[Any]", value), request):
+                response.headers[name] = text
+        return response
+
+
+def _items(value: Any) -> Any:
+    return cast("Page[Any]", value).items if isinstance(value, Page) else value

@@ -2,45 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import Any, cast
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from flask import Flask
+from flask import Flask, abort
+from flask import Request as FlaskRequest
 from flask import Response as FlaskResponse
 from flask import request as flask_request
+from flask.json.provider import DefaultJSONProvider
+from pydantic import BaseModel
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..core import Core, answered
-from ..messages import Request, Response
-from ..problems import STATUSES, Problem
-from ..routes import Route
+from ...queries import Query
+from ..core import Core, refused, told
+from ..handlers import handled_as, is_exactly, is_known, is_status, reply
+from ..messages import Request, Response, Untranslated, current
+from ..problems import TOLD
+from ..routes import Route, segments_of
+
+#: Where the parameters of a route stand that cannot be told from what the server makes of its path; None where it is
+#: the path of none.
+_PARAMETERS = "nitro.parameters"
+
+#: What stands in a path as it is, beside letters and digits.
+_PLAIN = "/:@!$&'()*+,;=~-._"
 
 
 def install(app: Flask, core: Core) -> None:
-    """Adds the routes, so that `flask routes` shows them, and answers the errors of Nitro that views raise."""
+    """Adds the routes, so that `flask routes` shows them, and answers what views of the application give and raise."""
     for route in core.routes:
         rule = route.path.replace("{", "<").replace("}", ">")
         # Flask has no dots in the names of endpoints.
-        app.add_url_rule(rule, "nitro_" + route.name.replace(".", "_"), _view(core, route), methods=[route.method])
-    for kind, _ in STATUSES:
-        if kind not in app.error_handler_spec.get(None, {}).get(None, {}):
-            app.register_error_handler(kind, _answer_error)
+        endpoint = "nitro_" + route.name.replace(".", "_")
+        app.add_url_rule(rule, endpoint, _view(core, route), methods=[route.method], strict_slashes=False)
+    app.wsgi_app = _Ambient(app.wsgi_app, core)  # type: ignore[method-assign]  (as Flask documents it)
+    answer = _answering_errors(app)
+    for kind in TOLD:
+        if kind not in app.error_handler_spec[None][None]:
+            app.register_error_handler(kind, answer)
+    app.make_response = _answering(app.make_response)  # type: ignore[method-assign]
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.default = _default(app.json.default)
+
+
+class _Ambient:
+    """An application in which `current_request()` knows what is asked, and keys may have slashes in them."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], core: Core) -> None:
+        self._app, self._core = app, core
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if "%2f" in _raw_path(environ).lower():
+            self._keep_slashes(environ)
+        token = current.set(Untranslated(self._translated))
+        try:
+            return self._app(environ, start_response)
+        finally:
+            current.reset(token)
+
+    def _keep_slashes(self, environ: dict[str, Any]) -> None:
+        """Has Flask find the route of a path with slashes in a key, which the server has decoded."""
+        root = environ.get("SCRIPT_NAME", "").strip("/")
+        segments = segments_of(_raw_path(environ))[root.count("/") + 1 if root else 0 :]
+        if "/".join(segments).strip("/") != _decoded(environ.get("PATH_INFO", "")).strip("/"):
+            return
+        found = self._core.routes.find(environ["REQUEST_METHOD"], segments)
+        environ[_PARAMETERS] = dict(found[1]) if isinstance(found, tuple) else None
+        if found is not None:
+            path = "/" + "/".join(segment.replace("/", "%2F") for segment in segments)
+            environ["PATH_INFO"] = path.encode().decode("latin-1")
+
+    def _translated(self) -> Request:
+        native = _current()
+        return _translated(native, lambda: _body(native), native.view_args, self._core)
 
 
 def _view(core: Core, route: Route) -> Callable[..., FlaskResponse]:
     def view(**parameters: str) -> FlaskResponse:
-        native: Any = cast("Any", flask_request)._get_current_object()
-        length = native.content_length or 0
-        if length > core.limits.body:
-            return _native(answered(Problem(413, f"a body has at most {core.limits.body} bytes here")))
-        request = Request(
-            native.method,
-            native.script_root + native.path,
-            native.query_string.decode("latin-1"),
-            _lower(native.headers),
-            native.get_data(),
-            native,
-            parameters,
-        )
+        native, most = _current(), core.limits.body
+        known = native.environ.get(_PARAMETERS, parameters)
+        if known is None:
+            abort(404)
+        own = native.max_content_length
+        native.max_content_length = most if own is None else min(own, most)
+        try:
+            body = _body(native)
+        except RequestEntityTooLarge:
+            return _native(refused(413, f"a body has at most {native.max_content_length} bytes here"))
+        request = _translated(native, body, known, core)
+        if core.access.is_async:
+            return _native(asyncio.run(core.ahandle(route, request)))
         return _native(core.handle(route, request))
 
     view.__name__ = route.name.replace(".", "_")
@@ -48,17 +101,107 @@ def _view(core: Core, route: Route) -> Callable[..., FlaskResponse]:
     return view
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+# --- Requests -------------------------------------------------------------------------------------------------------
 
 
-def _answer_error(error: Exception) -> FlaskResponse:
-    return _native(answered(error))
+def _current() -> FlaskRequest:
+    return flask_request._get_current_object()  # type: ignore[attr-defined]
+
+
+def _translated(
+    native: FlaskRequest, body: bytes | Callable[[], bytes], parameters: dict[str, Any] | None, core: Core
+) -> Request:
+    return Request(
+        native.method,
+        _asked_path(native),
+        native.query_string.decode("latin-1"),
+        {name.lower(): value for name, value in native.headers.items()},
+        body,
+        native,
+        parameters,
+        users=core.access,
+    )
+
+
+def _body(native: FlaskRequest) -> bytes:
+    body = native.get_data()
+    if not body and native.form:
+        # The application has read the form before.
+        return urlencode(list(native.form.items(multi=True))).encode()
+    return body
+
+
+def _asked_path(native: FlaskRequest) -> str:
+    """The path as it was asked for, encoded, with what the application is mounted at."""
+    path, raw = native.script_root + native.path, _raw_path(native.environ)
+    return raw if _PARAMETERS in native.environ or unquote(raw) == path else quote(path, safe=_PLAIN)
+
+
+def _raw_path(environ: dict[str, Any]) -> str:
+    """The path as the client has sent it; empty where the server does not say."""
+    raw: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+    return raw.partition("?")[0] if raw.startswith("/") else urlsplit(raw).path
+
+
+def _decoded(text: str) -> str:
+    """A text of WSGI, which has a character for each byte."""
+    return text.encode("latin-1").decode("utf-8", "replace")
+
+
+# --- Responses ------------------------------------------------------------------------------------------------------
 
 
 def _native(response: Response) -> FlaskResponse:
-    body: Any = response.body
+    body = response.body
+    if not isinstance(body, bytes):
+        raise TypeError("a stream of async code cannot be sent by Flask: give the whole body")
     made = FlaskResponse(body, response.status, content_type=response.media_type)
+    if response.media_type is None:
+        del made.headers["content-type"]
     for name, value in response.headers:
         made.headers.add(name, value)
     return made
+
+
+def _answering_errors(app: Flask) -> Callable[[Exception], Any]:
+    """What answers the errors that views raise, unless the application does for a class that they are of."""
+
+    def answer(error: Exception) -> Any:
+        handlers = app.error_handler_spec[None][None]
+        for kind in handled_as(type(error)):
+            own = cast("dict[Any, Any]", handlers).get(kind, answer)
+            if own is not answer:
+                return app.ensure_sync(own)(error)
+        return _native(told(error))
+
+    return answer
+
+
+def _answering(make_response: Callable[[Any], FlaskResponse]) -> Callable[[Any], FlaskResponse]:
+    """What makes a response of what a view gives, of which Flask makes the rest."""
+
+    def answering(rv: Any) -> FlaskResponse:
+        if rv is None or is_known(rv):
+            return make_response(_native(reply(rv)))
+        is_several = is_exactly(rv, tuple) and len(rv) in (2, 3)
+        if is_several and (is_known(rv[0]) or (rv[0] is None and is_status(rv[1]))):
+            return make_response((_native(reply(rv[0])), *rv[1:]))
+        return make_response(rv)
+
+    return answering
+
+
+def _default(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What makes something that JSON has of what it does not have, as `jsonify(order)`."""
+
+    def default(value: Any) -> Any:
+        try:
+            return own(value)
+        except TypeError:
+            if isinstance(value, BaseModel):
+                return value.model_dump(mode="json")
+            if isinstance(value, Query):
+                return cast("Query[Any]", value).all()
+            raise
+
+    return default
