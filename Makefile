@@ -7,6 +7,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 # Arguments for pytest: make test PYTEST='tests/test_day_one.py -x'
 PYTEST ?=
+# Processes that tests run in. All in one, as a debugger wants it: make test PYTEST='tests/test_day_one.py -p no:xdist'
+WORKERS ?= 2
 # Arguments for the benches: make bench BENCH="--only assign"
 BENCH ?=
 # Arguments for the books: make books BOOKS="--kills 100"
@@ -24,14 +26,18 @@ export NITRO_REQUIRE_SERVERS ?= 1
 # What is tested is what is installed.
 unexport PYTHONPATH
 unexport PYTHONHOME
+# Hundreds of processes import the same: they compile it once.
+unexport PYTHONDONTWRITEBYTECODE
 
 INSTALLED := $(VENV)/.installed
 BUILT := $(VENV)/.built
 RUST := Cargo.toml $(wildcard Cargo.lock build.rs) $(shell find rust -name '*.rs' 2>/dev/null)
+# The tests of a file stay together, as they share what is made for all of them.
+IN_PARALLEL = $(if $(findstring no:xdist,$(PYTEST)),,-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 TARGET = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 WHEELS := target/wheels
 
-.PHONY: help run books test test-public test-all-pythons bench bench-store bench-sql bench-work wheel check asan soak format clean
+.PHONY: help run books test test-public test-all-pythons bench bench-store bench-sql bench-work wheel check check-python check-rust asan soak format clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 @\2/p' Makefile | column -t -s @
@@ -69,10 +75,10 @@ books: $(BUILT) ## Kill the example shop again and again, and look whether its b
 
 test: $(BUILT) ## Run every test, of Rust and of Python
 	cargo test --no-default-features
-	$(VENV_PYTHON) -m pytest $(PYTEST)
+	$(VENV_PYTHON) -m pytest $(IN_PARALLEL) $(PYTEST)
 
 test-public: $(BUILT) ## Run the differential suite with the private-layout optimisation off
-	NITRO_LAYOUT=public $(VENV_PYTHON) -m pytest tests/differential $(PYTEST)
+	NITRO_LAYOUT=public $(VENV_PYTHON) -m pytest $(IN_PARALLEL) tests/differential $(PYTEST)
 
 bench: $(BUILT) ## Measure Nitro beside its peers, in one table
 	$(VENV_PYTHON) -m benches $(BENCH)
@@ -86,14 +92,18 @@ bench-sql: $(BUILT) ## Measure entities in SQLite and PostgreSQL beside raw driv
 bench-work: $(BUILT) ## Measure events, units of work and commands beside the same without them
 	$(VENV_PYTHON) -m benches.work $(BENCH)
 
-check: $(BUILT) ## Lint, format check, types, layers and the stub of the extension
+check: check-python check-rust ## Lint, format check, types, layers and the stub of the extension
+
+check-python: $(BUILT)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(VENV_PYTHON)
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
 	$(BIN)/lint-imports
 	$(VENV_PYTHON) -m mypy.stubtest nitro._core
+
+check-rust: $(BUILT)
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
 
 format: $(INSTALLED) ## Put every file in its standard format
 	$(BIN)/ruff check --fix
