@@ -54,6 +54,8 @@ def install(app: FastAPI, core: Core) -> None:
 
 def _add(ours: dict[str, Any], known: dict[str, Any]) -> None:
     """Adds what Nitro has to a document. The application's own routes come first."""
+    if not ours["paths"]:
+        return
     for path, operations in ours["paths"].items():
         there = known.setdefault("paths", {}).setdefault(path, {})
         for method, said in operations.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from fasthtml import core as fasthtml_core  # type: ignore[import-untyped]
+from pydantic import BaseModel
 from starlette.background import BackgroundTask, BackgroundTasks
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response as StarletteResponse
@@ -37,18 +38,23 @@ def _answer_all(routes: Iterable[BaseRoute]) -> None:
     starlette.answer_all(route for route in routes if not isinstance(route, _fasthtml.HostRoute))
 
 
-def _answer(req: Any, resp: Any) -> Any:
+# By their names, and because they have no annotation, FastHTML knows what to give.
+def _answer(req, resp):  # type: ignore[no-untyped-def]
     """What FastHTML asks after each handler: the response for what Nitro knows, or None."""
-    value, extras = resp, list[Any]()
-    if isinstance(resp, tuple):
-        parts = cast("tuple[Any, ...]", resp)
-        extras = [part for part in parts if isinstance(part, _EXTRAS)]
-        rest = tuple(part for part in parts if not isinstance(part, _EXTRAS))
+    return _answered(cast("Any", req), cast("Any", resp))
+
+
+def _answered(request: StarletteRequest, given: Any) -> Any:
+    value, extras = given, list[Any]()
+    if is_exactly(given, tuple):
+        extras = [part for part in given if isinstance(part, _EXTRAS)]
+        rest = tuple(part for part in given if not isinstance(part, _EXTRAS))
         value = rest[0] if len(rest) == 1 else rest
     value, status = split(value)
-    if status is None and not _is_ours(req, value):
-        return None
-    return _Answer(req, value, status, extras)
+    if status is not None or _is_ours(request, value):
+        return _Answer(request, value, status, extras)
+    shown = _shown(value)
+    return None if shown is value else (shown, *extras)
 
 
 def _is_ours(request: StarletteRequest, value: Any) -> bool:
@@ -63,6 +69,17 @@ def _is_shown(value: Any) -> bool:
     if is_exactly(value, list):
         return bool(value) and all(map(_is_shown, value))
     return hasattr(value, "__ft__") or hasattr(value, "__response__")
+
+
+def _shown(value: Any) -> Any:
+    """What FastHTML shows of it. A model is an iterable: where it is alone its fields would be shown."""
+    if is_exactly(value, list) or is_exactly(value, tuple):
+        return tuple(map(_shown, value)) if any(map(_shows_itself, value)) else value
+    return value.__ft__() if _shows_itself(value) else value
+
+
+def _shows_itself(value: Any) -> bool:
+    return isinstance(value, BaseModel) and hasattr(value, "__ft__") and not hasattr(value, "__response__")
 
 
 class _Answer(StarletteResponse):
@@ -90,7 +107,7 @@ class _Answer(StarletteResponse):
         items = _items(value)
         if not _is_shown(items):
             return starlette.native(reply(value, self._status))
-        response: StarletteResponse = _fasthtml._resp(self._request, items, status_code=self._status or 200)
+        response: StarletteResponse = _fasthtml._resp(self._request, _shown(items), status_code=self._status or 200)
         request = current_request()
         if isinstance(value, Page) and request is not None:
             for name, text in page_headers(cast("Page[Any]", value), request):
