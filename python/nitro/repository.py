@@ -86,7 +86,7 @@ class CommandKey:
 def takes_command_keys(entity_class: type) -> bool:
     """Whether a class has a command that takes idempotency keys."""
     for base in entity_class.__mro__:
-        for value in vars(base).values():
+        for value in list(vars(base).values()):
             function = getattr(value, "__func__", value)
             if isinstance(function, FunctionType) and getattr(
                 getattr(function, "__nitro_command__", None), "idempotent", False

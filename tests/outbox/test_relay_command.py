@@ -115,7 +115,7 @@ def test_deliver_once_list_what_failed_and_replay_it(terminal: Terminal, tmp_pat
     assert second == "    shop_app.note: ValueError: Bob pays in coins"
     assert nitro("replay", found[1]) == "1 to be tried again\n"
     assert nitro("replay", found[1], code=1) == f"nitro: {found[1]}: no dead letter, `nitro relay dead` lists them\n"
-    (tmp_path / "shop_app.py").write_text(SHOP.replace('"Bob"', '"Eve"'), encoding="utf-8")
+    (tmp_path / "shop_app.py").write_text(SHOP.replace('"Bob"', '"Nobody"'), encoding="utf-8")
     assert nitro("--once") == "delivered 1\n"
     assert nitro("dead") == ""
     assert nitro("replay", "--all") == "0 to be tried again\n"

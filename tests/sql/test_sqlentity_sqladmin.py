@@ -14,6 +14,7 @@ from sqladmin import Admin
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import registry
 from sqlmodel import Relationship
+from starlette.convertors import CONVERTOR_TYPES, PathConvertor
 
 from nitro import Field, SQLEntity, SQLModelBackend, ValueObject
 from nitro.backends.sql.sqladmin import EntityView
@@ -63,6 +64,12 @@ class TeaAdmin(EntityView, model=Tea):
 
 class ShelfAdmin(EntityView, model=Shelf):
     column_list = ["id", "label"]
+
+
+@pytest.fixture(autouse=True)
+def own_convertors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastHTML, which other tests import, replaces what Starlette takes paths apart with, and has no slashes in them."""
+    monkeypatch.setitem(CONVERTOR_TYPES, "path", PathConvertor())
 
 
 class Browser:
