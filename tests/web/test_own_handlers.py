@@ -196,7 +196,9 @@ def test_an_error_is_told_as_nitro_s_own_routes_tell_it(
     answer = own.get(prefix + name)
     assert answer.status_code == status, answer.text
     assert told in str(answer.json()["detail"])
-    assert "-1" not in answer.text
+    # The value that was given; an id may have these signs in it.
+    if name == "invalid":
+        assert "-1" not in answer.text
     if name == "problem":
         assert answer.headers["x-pot"] == "short"
     # What follows is not part of what failed.
