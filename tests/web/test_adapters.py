@@ -12,7 +12,7 @@ from wares import Label, Ware
 MIB = 1024 * 1024
 
 #: Keys that have to be encoded in a path, and one that does not.
-KEYS = ["tea", "a b", "50%", "%2F", "a/b", "/a//b/", "ü☕", "a?b#c", "a+b&c=d;e", "'\"<>\\", "1.5", "x" * 300]
+KEYS = ["tea", "a b", "50%", "%2F", "%41/b", "a/b", "/a//b/", "ü☕", "a?b#c", "a+b&c=d;e", "'\"<>\\", "1.5", "x" * 300]
 
 
 def ware(code: str = "tea", **values: Any) -> Ware:

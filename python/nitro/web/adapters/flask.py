@@ -25,6 +25,8 @@ from ..routes import Route, segments_of
 #: Where the parameters of a route stand that cannot be told from what the server makes of its path; None where it is
 #: the path of none.
 _PARAMETERS = "nitro.parameters"
+#: Where the path stands as it was asked for, where Flask is given another.
+_PATH = "nitro.path"
 
 #: What stands in a path as it is, beside letters and digits.
 _PLAIN = "/:@!$&'()*+,;=~-._"
@@ -64,13 +66,13 @@ class _Ambient:
 
     def _keep_slashes(self, environ: dict[str, Any]) -> None:
         """Has Flask find the route of a path with slashes in a key, which the server has decoded."""
-        root = environ.get("SCRIPT_NAME", "").strip("/")
-        segments = segments_of(_raw_path(environ))[root.count("/") + 1 if root else 0 :]
-        if "/".join(segments).strip("/") != _decoded(environ.get("PATH_INFO", "")).strip("/"):
+        segments = _segments_below(environ)
+        if segments is None:
             return
         found = self._core.routes.find(environ["REQUEST_METHOD"], segments)
         environ[_PARAMETERS] = dict(found[1]) if isinstance(found, tuple) else None
         if found is not None:
+            environ[_PATH] = _asked_path(environ)
             path = "/" + "/".join(segment.replace("/", "%2F") for segment in segments)
             environ["PATH_INFO"] = path.encode().decode("latin-1")
 
@@ -113,7 +115,7 @@ def _translated(
 ) -> Request:
     return Request(
         native.method,
-        _asked_path(native),
+        native.environ.get(_PATH) or _asked_path(native.environ),
         native.query_string.decode("latin-1"),
         {name.lower(): value for name, value in native.headers.items()},
         body,
@@ -131,10 +133,23 @@ def _body(native: FlaskRequest) -> bytes:
     return body
 
 
-def _asked_path(native: FlaskRequest) -> str:
+def _asked_path(environ: dict[str, Any]) -> str:
     """The path as it was asked for, encoded, with what the application is mounted at."""
-    path, raw = native.script_root + native.path, _raw_path(native.environ)
-    return raw if _PARAMETERS in native.environ or unquote(raw) == path else quote(path, safe=_PLAIN)
+    raw, root, path = _raw_path(environ), environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+    if unquote(raw) == _decoded(root + path):
+        return raw
+    return _encoded(root) + (raw if unquote(raw) == _decoded(path) else _encoded(path))
+
+
+def _segments_below(environ: dict[str, Any]) -> list[str] | None:
+    """The segments of the path below where the application is mounted; None where something has changed the path."""
+    root: str = environ.get("SCRIPT_NAME", "").strip("/")
+    segments, path = segments_of(_raw_path(environ)), _decoded(environ.get("PATH_INFO", "")).strip("/")
+    # A proxy may have taken off where that is.
+    for above in (0, root.count("/") + 1 if root else 0):
+        if "/".join(segments[above:]).strip("/") == path:
+            return segments[above:]
+    return None
 
 
 def _raw_path(environ: dict[str, Any]) -> str:
@@ -146,6 +161,10 @@ def _raw_path(environ: dict[str, Any]) -> str:
 def _decoded(text: str) -> str:
     """A text of WSGI, which has a character for each byte."""
     return text.encode("latin-1").decode("utf-8", "replace")
+
+
+def _encoded(text: str) -> str:
+    return quote(text.encode("latin-1"), safe=_PLAIN)
 
 
 # --- Responses ------------------------------------------------------------------------------------------------------
