@@ -65,7 +65,10 @@ def _waitress(app: Any, settings: dict[str, Any]) -> Generator[str]:
         server.task_dispatcher.shutdown()
 
     def stop() -> None:
-        server.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(server._map))
+        # As pull_trigger does, but whoever else has woken the server finds the thunk no sooner than it is pulled.
+        with server.trigger.lock:
+            server.trigger.thunks.append(lambda: waitress.wasyncore.close_all(server._map))
+            server.trigger._physical_pull()
 
     with _running(run, stop):
         yield f"http://127.0.0.1:{server.effective_port}"
