@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin
-from weakref import WeakKeyDictionary
 
 from fastapi import FastAPI
 from fastapi.datastructures import DefaultPlaceholder
@@ -29,6 +28,9 @@ from . import starlette
 
 #: The parameter by which a handler is given the response that FastAPI makes, where it has none of its own for it.
 _RESPONSE = "nitro_response"
+
+#: What a handler gives besides what is written.
+_SPECIAL = (tuple, Page, Query, Response)
 
 #: What is on a handler that answers what Nitro knows.
 _IS_ANSWERED = "__nitro_answers__"
@@ -91,17 +93,25 @@ def _answer_route(route: RouteContext) -> None:
 
     async def aanswering(**values: Any) -> Any:
         response = values[name] if is_asked else values.pop(name)
-        value = gives.parts(await call(**values), response)
-        if isinstance(value, Query):
-            value = await cast("Query[Any]", value).aall()
-        return gives.answer(value, response)
+        value = await call(**values)
+        made = gives.written(value, response)
+        if made is None and isinstance(value, _SPECIAL):
+            value = gives.parts(value, response)
+            if isinstance(value, Query):
+                value = await cast("Query[Any]", value).aall()
+            made = gives.written(value, response)
+        return value if made is None else made
 
     def answering(**values: Any) -> Any:
         response = values[name] if is_asked else values.pop(name)
-        value = gives.parts(call(**values), response)
-        if isinstance(value, Query):
-            value = cast("Query[Any]", value).all()
-        return gives.answer(value, response)
+        value = call(**values)
+        made = gives.written(value, response)
+        if made is None and isinstance(value, _SPECIAL):
+            value = gives.parts(value, response)
+            if isinstance(value, Query):
+                value = cast("Query[Any]", value).all()
+            made = gives.written(value, response)
+        return value if made is None else made
 
     dependant.response_param_name = name
     chosen = aanswering if inspect.iscoroutinefunction(function) else answering
@@ -133,6 +143,8 @@ class _Gives:
             value, status = split(value)
             if status is not None:
                 response.status_code = status
+        if isinstance(value, Response):
+            return starlette.native(value)
         if isinstance(value, Page) and not self._is_page:
             return self._listed(cast("Page[Any]", value), response)
         return cast("Any", value)
@@ -144,31 +156,37 @@ class _Gives:
             response.headers[name] = text
         return page.items
 
-    def answer(self, value: Any, response: StarletteResponse) -> Any:
-        """The response, or what FastAPI makes one of."""
-        if isinstance(value, Response):
-            return starlette.native(value)
-        status = response.status_code or self._status or 200
-        if not self._is_quick or not is_body_allowed_for_status_code(status):
-            return value
-        body = self._written(value)
-        if body is None:
-            return value
-        made = StarletteResponse(body, status, None, JSON)
-        made.raw_headers.extend(response.raw_headers)
-        return made
+    def written(self, value: Any, response: StarletteResponse) -> StarletteResponse | None:
+        """The response of what is exactly as it is asked for; None for anything else.
 
-    def _written(self, value: Any) -> bytes | None:
-        """The JSON of what is exactly as it is asked for; None for anything else."""
-        is_many = is_exactly(value, list)
-        kinds: set[Any] = set(map(type, value)) if is_many else {type(value)}
-        if self._is_any:
-            is_exact = bool(kinds) and all(isinstance(kind, _core.MetaCore) for kind in kinds)
-        elif is_many:
-            is_exact = bool(self._many) and kinds <= self._many
+        Args:
+            value: What a handler gave.
+            response: What FastAPI has made for the request.
+        """
+        if not self._is_quick:
+            return None
+        kinds: set[Any]
+        if is_exactly(value, list):
+            kinds = set(map(type, value))
+            is_exact = kinds <= self._many if self._many else self._is_any and bool(kinds)
         else:
-            is_exact = kinds <= self._one
-        return _json(value, kinds) if is_exact else None
+            kinds = {type(value)}
+            is_exact = kinds <= self._one or self._is_any
+        if not is_exact or (self._is_any and not all(isinstance(kind, _core.MetaCore) for kind in kinds)):
+            return None
+        status = response.status_code or self._status
+        body = _json(value, kinds) if is_body_allowed_for_status_code(status) else None
+        return None if body is None else _Written(body, status or 200, response.raw_headers)
+
+
+class _Written(StarletteResponse):
+    """JSON that is there already."""
+
+    media_type = JSON
+
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.body, self.status_code, self.background = body, status, None
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json"), *headers]
 
 
 def _has_no_options(route: RouteContext) -> bool:
@@ -210,11 +228,11 @@ def _exact(kinds: Iterable[Any]) -> tuple[set[type], set[type]]:
 
 # --- JSON, with the names that FastAPI gives ------------------------------------------------------------------------
 
-#: Whether JSON of a class is the same with aliases; None where instances may be invalid.
-_ways: WeakKeyDictionary[type, bool | None] = WeakKeyDictionary()
+#: What is on a class: whether its JSON is the same with aliases; None where its instances may be invalid.
+_WAY = "__nitro_fastapi_way__"
 
 
-def _json(value: Any, kinds: set[type]) -> bytes | None:
+def _json(value: Any, kinds: set[Any]) -> bytes | None:
     """JSON of a model or of a list of models, by alias as FastAPI writes it; None where an instance may be invalid."""
     ways = set(map(_way, kinds))
     if None in ways:
@@ -223,20 +241,21 @@ def _json(value: Any, kinds: set[type]) -> bytes | None:
         fast = _core.encode_fast(value)
         if fast is not None:
             return fast
-    if type(value) is not list:
+    if not is_exactly(value, list):
         return value.__pydantic_serializer__.to_json(value, by_alias=True)
     adapter = _list_adapter(*kinds) if len(kinds) == 1 else _adapter(Any)
     return adapter.dump_json(value, by_alias=True)
 
 
-def _way(kind: type) -> bool | None:
-    if kind not in _ways:
-        model: Any = kind
+def _way(kind: Any) -> bool | None:
+    held = kind.__dict__
+    if _WAY not in held:
         # Who wants instances validated again does not trust them.
-        trusts = model.model_config.get("revalidate_instances", "never") == "never"
-        schema = model.__pydantic_core_schema__
-        _ways[kind] = isinstance(schema, dict) and not _has_alias(schema) if trusts else None
-    return _ways[kind]
+        trusts = kind.model_config.get("revalidate_instances", "never") == "never"
+        schema = kind.__pydantic_core_schema__
+        # It lives with the class, so that no class lives on for the sake of it.
+        type.__setattr__(kind, _WAY, isinstance(schema, dict) and not _has_alias(schema) if trusts else None)
+    return held[_WAY]
 
 
 def _has_alias(schema: Any) -> bool:
