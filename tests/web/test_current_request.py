@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +19,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import nitro
-from nitro import Entity, NitroError, command, query
+from nitro import Entity, NitroError, SQLModelBackend, command, query
+from nitro.backends.sql.database import forget
 from nitro.web import current_request
 
 ASGI = FRAMEWORKS[:3]
@@ -344,3 +347,34 @@ def test_dependencies_and_middleware_of_the_application_know_the_request_too() -
         with client.websocket_connect("/socket") as connection:
             assert connection.receive_text() == "None"
     assert seen == ["/path", "/path"]
+
+
+@pytest.mark.parametrize("framework", ASGI)
+def test_stores_that_are_waited_for_keep_nobody_else_waiting(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty methods run at a time, each in a thread, and the event loop answers others meanwhile."""
+
+    class Waiting(Entity):
+        __tablename__ = "current_waiting"
+
+        @command
+        @classmethod
+        def together(cls) -> bool:
+            meeting.wait()
+            return threading.current_thread() is not threading.main_thread()
+
+    meeting = threading.Barrier(21, timeout=30)
+    store = SQLModelBackend(f"sqlite:///{tmp_path}/waiting.db")
+    monkeypatch.setattr(Waiting, "__nitro_backend__", store)
+    nitro.create_all(Waiting)
+    app = nitro.install(application(framework), entities=[Waiting])
+    add(app, framework, "/other", awhose, acall=True)
+    with served_here(app) as address, ThreadPoolExecutor(20) as threads:
+        asked = [
+            threads.submit(httpx.post, f"{address}/waitings/together", trust_env=False, timeout=30) for _ in range(20)
+        ]
+        assert httpx.get(f"{address}/other", trust_env=False).json()["user"] is None
+        meeting.wait()
+        assert [answer.result().json() for answer in asked] == [True] * 20
+    forget(store.database.url.render_as_string(hide_password=False))

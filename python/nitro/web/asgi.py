@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -174,8 +178,21 @@ async def serve(
     if operation.is_async or core.access.is_async or not operation.waits:
         response = await core.ahandle(route, request)
     else:
-        response = await asyncio.to_thread(core.handle, route, request)
+        context = copy_context()
+        response = await asyncio.get_running_loop().run_in_executor(
+            _threads(), lambda: context.run(core.handle, route, request)
+        )
     return await send_response(response, scope, receive, send)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Who waits for stores: as many as frameworks have for this. An event loop's own are few where processors are."""
+    return ThreadPoolExecutor(40, "nitro-web")
+
+
+# Threads stay behind when a process is forked.
+os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 # --- Bodies ---------------------------------------------------------------------------------------------------------
