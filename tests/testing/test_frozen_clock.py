@@ -85,6 +85,16 @@ def test_what_has_a_time_to_live_follows_it(isolated: bool, monkeypatch: pytest.
         assert Session.get_or_none(later.id) is None
 
 
+def test_what_has_passed_is_what_was_ticked(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Added to this, half a day twice would be a day and a rest.
+    monkeypatch.setattr("time.monotonic", lambda: 12422.1166)
+    with frozen_clock() as clock:
+        before = clock.monotonic()
+        clock.tick(43_200)
+        clock.tick(43_200)
+        assert clock.monotonic() - before == 86_400
+
+
 def test_monotonic_seconds_follow_it_and_never_go_back() -> None:
     with frozen_clock(NOON) as frozen:
         before = clock.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import random
 import threading
 import time
@@ -22,7 +23,8 @@ class FrozenClock:
     def __init__(self, at: datetime.datetime) -> None:
         self._lock = threading.Lock()
         self._now = _aware(at)
-        self._monotonic = time.monotonic()
+        # From a whole second on, seconds add up without a rest: after a tick of sixty, sixty have passed.
+        self._monotonic = float(math.ceil(time.monotonic()))
 
     def now(self) -> datetime.datetime:
         """The moment at which it stands."""
