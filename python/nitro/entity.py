@@ -626,6 +626,13 @@ del Entity.__signature__
 os.register_at_fork(after_in_child=_core.forked)
 
 
+def subclasses(entity_class: type[Entity]) -> Iterator[type[Entity]]:
+    """Every class that is derived from a class, however far; of one that was defined anew each definition, in order."""
+    for subclass in entity_class.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
+
+
 def identity(entity: Entity) -> Any:
     """The key of an entity: the value of its primary key; a tuple where several fields are the key.
 

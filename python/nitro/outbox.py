@@ -31,7 +31,7 @@ from ._stored_events import Keywords, Unreadable, Written, class_name, key_text,
 from .backends.sql import SQLModelBackend
 from .backends.sql.database import Database, Unfit
 from .backends.sql.outbox import Outbox, StoredEvent, wanted_by
-from .entity import Entity
+from .entity import Entity, subclasses
 from .errors import (
     BackendError,
     BackendUnavailable,
@@ -247,17 +247,11 @@ def _may_send(handler: Handler, store: Database) -> bool:
         # A mixin, or any class at all.
         return True
     for cls in chosen:
-        for sender_class in (cls, *_below(cls)):
+        for sender_class in (cls, *subclasses(cls)):
             repository = repository_of(sender_class)
             if isinstance(repository, SQLModelBackend) and repository.database is store:
                 return True
     return False
-
-
-def _below(entity_class: type[Entity]) -> Generator[type[Entity]]:
-    for subclass in entity_class.__subclasses__():
-        yield subclass
-        yield from _below(subclass)
 
 
 wanted_by.append(_is_wanted)

@@ -10,7 +10,7 @@ import pytest
 
 import nitro
 from nitro import MemoryRepo, NitroError, WriteConflict
-from nitro.repository import KeyLocks
+from nitro.locks import KeyLocks
 
 SECONDS = 20
 
@@ -18,10 +18,10 @@ SECONDS = 20
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     yield
-    from nitro import repository
+    from nitro import locks
 
-    assert not repository._waits
-    assert not repository._held
+    assert not locks._waits
+    assert not locks._held
 
 
 def in_threads(*functions: Callable[[], Any]) -> list[Any]:

@@ -228,7 +228,7 @@ class TestLocks:
 
     @in_memory
     def test_none_is_left(self, repository: MemoryRepo) -> None:
-        from nitro import repository as module
+        from nitro import locks as module
 
         keys = [Account().save().id for _ in range(3)]
 

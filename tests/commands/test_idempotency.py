@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
 import pytest
@@ -17,8 +18,8 @@ from pydantic import BaseModel, PlainSerializer, ValidationError
 from typing_extensions import TypeAliasType
 
 import nitro
-from nitro import ConfigurationError, Entity, KeyReused, MemoryRepo, Model, SQLModelBackend
-from nitro.backends.sql.database import forget
+from nitro import ConfigurationError, Entity, KeyReused, MemoryRepo, Model
+from stores import KINDS, fresh_store, live_in
 
 
 class Unwritable:
@@ -134,22 +135,11 @@ Tills = TypeAliasType("Tills", list[Till])
 CLASSES = (Till, Drawer)
 
 
-@pytest.fixture(params=["memory", "isolated", "sqlite", "postgresql"], autouse=True)
-def store(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    kind: str = request.param
-    if kind in ("memory", "isolated"):
-        made: Any = MemoryRepo(isolated=kind == "isolated")
-    elif kind == "postgresql":
-        made = SQLModelBackend(request.getfixturevalue("fresh_database"))
-    else:
-        made = SQLModelBackend(f"sqlite:///{tmp_path}/keys.db")
-    for entity_class in CLASSES:
-        monkeypatch.setattr(entity_class, "__nitro_backend__", made)
-    if isinstance(made, SQLModelBackend):
-        nitro.create_all(*CLASSES)
-    yield made
-    if isinstance(made, SQLModelBackend):
-        forget(made.database.url.render_as_string(hide_password=False))
+@pytest.fixture(params=KINDS, autouse=True)
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with fresh_store(request, tmp_path) as made:
+        live_in(made, CLASSES, monkeypatch)
+        yield made
 
 
 def sets_of(*values: Any) -> tuple[set[Any], set[Any]]:

@@ -33,7 +33,7 @@ class Client:
             raw = json.dumps(body).encode()
         if raw:
             said.setdefault("content-type", "application/json")
-        request = Request(method, path, query, said, raw or b"", self._native, parameters)
+        request = Request(method, path, query, said, raw or b"", self._native, parameters, users=self._core.access)
         return Answer(self._core.handle(route, request))
 
 

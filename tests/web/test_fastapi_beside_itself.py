@@ -4,7 +4,8 @@ One file of routes, built twice, served twice; whatever is asked, both answer th
 """
 
 import functools
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Union
@@ -104,6 +105,20 @@ UNSURE = Unsure(id="6")
 UNSURE.numbers.append(10)
 
 told: list[str] = []
+#: What is still to be told, after the answer is sent: `/told` waits for it.
+due: list[threading.Event] = []
+
+
+def later(text: str) -> Callable[[], None]:
+    """A function that tells something, and is going to be called."""
+    event = threading.Event()
+    due.append(event)
+
+    def tell() -> None:
+        told.append(text)
+        event.set()
+
+    return tell
 
 
 class Decorated:
@@ -157,9 +172,10 @@ def found(id: str) -> Base:
 
 
 async def released() -> AsyncIterator[str]:
+    end = later("end")
     told.append("begin")
     yield "held"
-    told.append("end")
+    end()
 
 
 class Loud(JSONResponse):
@@ -341,16 +357,17 @@ def build(app: FastAPI) -> FastAPI:
 
     @get("/told")
     def all_told() -> list[str]:
+        assert all(event.wait(30) for event in due)
         return told
 
     @get("/background")
     def background(tasks: BackgroundTasks) -> Base:
-        tasks.add_task(told.append, "background")
+        tasks.add_task(later("background"))
         return BASE
 
     @get("/background-own")
     def background_own(tasks: BackgroundTasks) -> JSONResponse:
-        tasks.add_task(told.append, "background own")
+        tasks.add_task(later("background own"))
         return JSONResponse({})
 
     @get("/request/{id}")
@@ -553,9 +570,11 @@ def sites() -> Iterator[Sites]:
 def both(sites: Sites, method: str, url: str, **given: Any) -> httpx.Response:
     """What both answer."""
     told.clear()
+    due.clear()
     bare = sites[0].request(method, url, **given)
     told_by_bare = sites[0].get("/told").json()
     told.clear()
+    due.clear()
     with_nitro = sites[1].request(method, url, **given)
     assert sites[1].get("/told").json() == told_by_bare
     assert with_nitro.status_code == bare.status_code

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from asking import Client
 
-import nitro
-from nitro import Entity, Field, MemoryRepo, SQLModelBackend
-from nitro.backends.sql.database import forget
+from nitro import Entity, Field
 from nitro.errors import ConfigurationError
 from nitro.web import Core, Resource
 from nitro.web.access import Access
+from stores import KINDS, fresh_store, live_in
 
 
 class Kind(Enum):
@@ -47,24 +46,11 @@ class Rack(Entity):
 CLASSES = (Article, Rack)
 
 
-@pytest.fixture(params=["memory", "isolated", "sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def client(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    kind: str = request.param
-    made: Any
-    if kind in ("memory", "isolated"):
-        made = MemoryRepo(isolated=kind == "isolated")
-    else:
-        made = SQLModelBackend(
-            request.getfixturevalue("fresh_database") if kind == "postgresql" else f"sqlite:///{tmp_path}/web.db"
-        )
-    for cls in CLASSES:
-        monkeypatch.setattr(cls, "__nitro_backend__", made)
-    if isinstance(made, SQLModelBackend):
-        nitro.create_all(*CLASSES)
-    yield Client(Core(Access(), CLASSES, []))
-    if isinstance(made, SQLModelBackend):
-        assert made.database.gauges.idle == made.database.gauges.open
-        forget(made.database.url.render_as_string(hide_password=False))
+    with fresh_store(request, tmp_path) as store:
+        live_in(store, CLASSES, monkeypatch)
+        yield Client(Core(Access(), CLASSES, []))
 
 
 def create(client: Client, **values: Any) -> Any:

@@ -25,7 +25,8 @@ from nitro import (
 )
 from nitro.backends.sql.schema import table_of
 from nitro.events import captured_events, created, deleted, saved, updated
-from nitro.repository import Capabilities, KeyLocks
+from nitro.locks import KeyLocks
+from nitro.repository import Capabilities
 
 
 def test_a_commit_in_the_midst_is_kept(repository: Repository) -> None:

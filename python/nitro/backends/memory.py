@@ -12,8 +12,9 @@ from .. import _core, changes
 from ..clock import monotonic
 from ..entity import Entity, indexes_of, validate_changes
 from ..errors import ConfigurationError, EntityNotFound
+from ..locks import KeyLocks
 from ..queries import Page, Query, cursor_bytes, cursor_text
-from ..repository import Capabilities, CommandKey, KeyLocks, Repository, Ttl
+from ..repository import Capabilities, CommandKey, Repository, Ttl
 
 E = TypeVar("E", bound=Entity)
 

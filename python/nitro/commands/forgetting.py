@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from ..entity import Entity, EntityMeta
+from ..entity import Entity, EntityMeta, subclasses
 from ..repository import Repository, repository_of, takes_command_keys
 
 _DAY = timedelta(days=1)
@@ -62,11 +61,5 @@ def _stores(entity_classes: tuple[Any, ...]) -> list[Repository]:
     for one in entity_classes:
         if not isinstance(one, EntityMeta):
             raise TypeError(f"forget_keys takes classes of entities, got {one!r}")
-    known = entity_classes or tuple(_below(Entity))
+    known = entity_classes or tuple(subclasses(Entity))
     return list(dict.fromkeys(repository_of(one) for one in known if takes_command_keys(one)))
-
-
-def _below(entity_class: type[Entity]) -> Iterator[type[Entity]]:
-    for subclass in entity_class.__subclasses__():
-        yield subclass
-        yield from _below(subclass)

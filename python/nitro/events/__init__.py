@@ -91,15 +91,15 @@ class LifecycleSignal(blinker.NamedSignal):
             finally:
                 decisions.reset(token)
 
-    def tell(self, sender: Any, decided: Decisions, /, **keywords: Any) -> Results:
-        """`send`, with what was decided when the entity was stored."""
+    def tell(self, sender: Any, decided: Decisions | None, /, **keywords: Any) -> Results:
+        """`send`, with what was decided when the entity was stored; None where there was nothing to decide."""
         token = decisions.set(decided)
         try:
             return self.send(sender, **keywords)
         finally:
             decisions.reset(token)
 
-    async def atell(self, sender: Any, decided: Decisions, /, **keywords: Any) -> Results:
+    async def atell(self, sender: Any, decided: Decisions | None, /, **keywords: Any) -> Results:
         """`tell`, for async code."""
         token = decisions.set(decided)
         try:

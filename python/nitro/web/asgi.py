@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from ..errors import NitroError
 from .core import Core, refused
 from .messages import Request, Response, Untranslated, current
-from .routes import Route, segments_of
+from .routes import PLAIN, Route, segments_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,9 +23,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: Makes the framework's own request.
 Native = Callable[[Scope, Receive], Any]
-
-#: What stands in a path as it is, beside letters and digits.
-_PLAIN = "/:@!$&'()*+,;=~-._"
 
 #: What Datastar puts signals into the body of.
 _HAS_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -57,12 +54,12 @@ def asked_path(scope: Scope) -> str:
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     raw: bytes | None = scope.get("raw_path")
-    asked = quote(path, safe=_PLAIN)
+    asked = quote(path, safe=PLAIN)
     if raw is not None and b"%" in raw:
         text = raw.partition(b"?")[0].decode("latin-1")
         if unquote(text) == path:
             asked = text
-    return asked if not root or _is_below(path, root) else quote(root, safe=_PLAIN) + asked
+    return asked if not root or _is_below(path, root) else quote(root, safe=PLAIN) + asked
 
 
 def _is_below(path: str, root: str) -> bool:
@@ -165,6 +162,7 @@ async def serve(
         return await send_response(
             refused(413, f"a body has at most {core.limits.body} bytes here"), scope, receive, send
         )
+    loop = asyncio.get_running_loop()
     request = Request(
         scope["method"],
         asked_path(scope),
@@ -173,15 +171,14 @@ async def serve(
         body,
         native(scope, _replay([_whole(body)], receive)),
         parameters,
+        users=core.access,
+        loop=loop,
     )
-    operation = route.operation
-    if operation.is_async or core.access.is_async or not operation.waits:
+    if route.operation.is_async or not route.operation.waits:
         response = await core.ahandle(route, request)
     else:
         context = copy_context()
-        response = await asyncio.get_running_loop().run_in_executor(
-            _threads(), lambda: context.run(core.handle, route, request)
-        )
+        response = await loop.run_in_executor(_threads(), lambda: context.run(core.handle, route, request))
     return await send_response(response, scope, receive, send)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..entity import Entity
+from ..entity import Entity, subclasses
 from ..errors import ConfigurationError
-from ..work.names import plural, subclasses
+from ..work.names import plural
 from .access import Access
 from .messages import JSON, Request, Response, current
 from .methods import method_routes
@@ -70,7 +70,9 @@ class Core:
         token = current.set(request)
         try:
             self.access.check_origin(request)
-            self.access.identify(request)
+            if self.access.is_async:
+                # What is async itself may ask who it is, and cannot wait for that.
+                request.identify()
             _check_json(request, self.limits)
             return route.operation.run(request)
         except TOLD as error:
@@ -83,7 +85,8 @@ class Core:
         token = current.set(request)
         try:
             self.access.check_origin(request)
-            await self.access.aidentify(request)
+            if self.access.is_async:
+                await request.auser()
             _check_json(request, self.limits)
             return await route.operation.arun(request)
         except TOLD as error:

@@ -72,18 +72,33 @@ def asked(cls: type[Entity], pairs: Sequence[tuple[str, str]], *, page_size: int
         _check_readable(cls, field.removeprefix("-"))
     if order:
         query = query.order_by(*order)
-    fields = said.get("fields")
-    for field in _listed(fields):
-        _check_readable(cls, field)
     return Asked(
         query,
         _number("limit", said, page_size, max_page_size),
         said["after"][-1] if "after" in said else None,
-        None if fields is None else frozenset(_listed(fields)),
+        wanted(cls, said.get("fields")),
         _flag("count", said),
         bool(lookups),
         frozenset(map(_field, (*lookups, *(name.removeprefix("-") for name in order)))),
     )
+
+
+def wanted(cls: type[Entity], values: list[str] | None) -> frozenset[str] | None:
+    """The fields that a URL asks for; None for all of them.
+
+    Args:
+        cls: Whose fields.
+        values: What is said of `fields`; None where nothing is.
+
+    Raises:
+        UnknownFieldError: If clients cannot read one of them.
+    """
+    if values is None:
+        return None
+    fields = frozenset(_listed(values))
+    for field in fields:
+        _check_readable(cls, field)
+    return fields
 
 
 def _check_readable(cls: type[Entity], lookup: str) -> None:

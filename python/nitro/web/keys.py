@@ -8,14 +8,9 @@ from ..entity import Entity
 from .messages import Request
 
 
-def key_fields(cls: type[Entity]) -> tuple[str, ...]:
-    """The names of the fields that are the key of a class."""
-    return cls.__nitro_keys__
-
-
 def key_path(cls: type[Entity], prefix: str) -> str:
     """The path of one entity, as "/orders/{id}"."""
-    return "/".join((prefix, *(f"{{{name}}}" for name in key_fields(cls))))
+    return "/".join((prefix, *(f"{{{name}}}" for name in cls.__nitro_keys__)))
 
 
 def key_schemas(cls: type[Entity]) -> dict[str, Any]:
@@ -24,13 +19,13 @@ def key_schemas(cls: type[Entity]) -> dict[str, Any]:
     plain = ("type", "format", "minLength", "maxLength", "minimum", "maximum", "pattern")
     return {
         name: {"type": "string", **{key: value for key, value in properties.get(name, {}).items() if key in plain}}
-        for name in key_fields(cls)
+        for name in cls.__nitro_keys__
     }
 
 
 def key_of(cls: type[Entity], request: Request) -> Any:
     """The key that a path names; a tuple where several fields are the key."""
-    names = key_fields(cls)
+    names = cls.__nitro_keys__
     if len(names) == 1:
         return request.parameters[names[0]]
     return tuple(request.parameters[name] for name in names)

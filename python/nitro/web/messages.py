@@ -71,7 +71,7 @@ class Request:
             body: The whole body, or what gives it when it is asked for.
             native: See there.
             parameters: See there.
-            users: Finds the user when somebody asks; None where `user` is set, or there is none.
+            users: Finds the user when somebody asks; None where there is none.
             loop: The event loop that waits for an async `get_user` which another thread asks for.
         """
         self.method, self.path, self.query = method, path, query
@@ -99,21 +99,26 @@ class Request:
         Raises:
             NitroError: If `get_user` is async, and this is async code: see `auser`.
         """
-        users = self._users
-        if users is not None:
-            if not users.is_async:
-                users.identify(self)
-            elif _is_looping():
-                raise NitroError("get_user is async here: await request.auser()")
-            elif self._loop is None:
-                asyncio.run(users.aidentify(self))
-            else:
-                asyncio.run_coroutine_threadsafe(users.aidentify(self), self._loop).result()
+        self.identify()
         return self._user
 
     @user.setter
     def user(self, user: Any) -> None:
         self._user, self._users = user, None
+
+    def identify(self) -> None:
+        """Finds out who the user is, where nobody has asked yet: see `user`."""
+        users = self._users
+        if users is None:
+            return
+        if not users.is_async:
+            users.identify(self)
+        elif _is_looping():
+            raise NitroError("get_user is async here: await request.auser()")
+        elif self._loop is None:
+            asyncio.run(users.aidentify(self))
+        else:
+            asyncio.run_coroutine_threadsafe(users.aidentify(self), self._loop).result()
 
     async def auser(self) -> Any:
         """`user`, for async code."""

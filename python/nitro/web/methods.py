@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from .. import commands
 from ..commands import Command
 from ..entity import Entity
+from ..queries import Query
 from .access import Access
 from .answers import answer
 from .arguments import Arguments
@@ -26,9 +28,13 @@ class MethodOperation:
 
     def __init__(self, cls: type[Entity], command: Command, access: Access) -> None:
         self._class, self._command, self._access = cls, command, access
-        self._arguments = Arguments(command)
         self._is_query = command.kind == "query"
         self.is_async = command.is_async
+
+    @cached_property
+    def _arguments(self) -> Arguments:
+        # When it is first called: its annotations may name what is not there yet.
+        return Arguments(self._command)
 
     @property
     def waits(self) -> bool:
@@ -63,6 +69,8 @@ class MethodOperation:
         try:
             given = await self._arguments.aload(values)
             result = await self._call(target, given, request)
+            if isinstance(result, Query):
+                result = await cast("Query[Any]", result).aall()
         except ValueError as error:
             raise _refusal(error, place) from error
         return answer(result, request, self._access, of=target)

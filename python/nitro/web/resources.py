@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, cast
+from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,9 +18,9 @@ from ..repository import repository_of
 from ..work import UnitOfWork
 from ..work.names import plural
 from .access import Access
-from .answers import etag_of, fields_of, json_of, names, page_headers
-from .filters import asked, described
-from .keys import key_fields, key_of, key_path, key_schemas
+from .answers import etag_of, json_of, names, page_headers
+from .filters import asked, described, wanted
+from .keys import key_of, key_path, key_schemas
 from .messages import JSON, Request, Response
 from .problems import Problem, details
 from .routes import Description, Route, may_wait
@@ -143,8 +144,8 @@ class _Operation:
         Raises:
             Problem: 412, if it knows an older one.
         """
-        wanted = request.headers.get("if-match")
-        if wanted is not None and wanted.strip() != "*" and etag_of(encode(entity)) not in names(wanted):
+        known = request.headers.get("if-match")
+        if known is not None and known.strip() != "*" and etag_of(encode(entity)) not in names(known):
             raise Problem(412, f"{self._name} has changed since it was read: read it again")
 
     def _answer(self, request: Request, entity: Entity, status: int = 200) -> Response:
@@ -156,11 +157,9 @@ class _Operation:
         return Response(status, body, JSON, headers)
 
     def _location(self, request: Request, entity: Entity) -> str:
-        from urllib.parse import quote
-
-        cls = self.entity_class
-        base = request.path if request.method == "POST" else request.path.rsplit("/", len(key_fields(cls)))[0]
-        return "/".join((base.rstrip("/"), *(quote(str(getattr(entity, name)), safe="") for name in key_fields(cls))))
+        keys = self.entity_class.__nitro_keys__
+        base = request.path if request.method == "POST" else request.path.rsplit("/", len(keys))[0]
+        return "/".join((base.rstrip("/"), *(quote(str(getattr(entity, name)), safe="") for name in keys)))
 
 
 class _List(_Operation):
@@ -173,7 +172,7 @@ class _List(_Operation):
         for field in asks.used:
             access.check(request, "list", cls, None, field)
         try:
-            page = asks.query.page(limit=asks.limit, after=asks.after, total=asks.count)
+            page = asks.query.page(limit=asks.limit, after=asks.after, total=asks.count and access.asks_nobody)
         except ValueError as error:
             raise Problem(400, str(error)) from None
         found = page.items
@@ -193,13 +192,7 @@ class _Get(_Operation):
     def run(self, request: Request) -> Response:
         entity = self._found(request)
         self.access.check(request, "get", self.entity_class, entity)
-        wanted = dict(request.pairs).get("fields")
-        only = None
-        if wanted is not None:
-            only = frozenset(wanted.split(","))
-            for name in only:
-                if name not in fields_of(self.entity_class):
-                    raise Problem(400, f"{self._name} has no field {name!r}")
+        only = wanted(self.entity_class, [value for name, value in request.pairs if name == "fields"] or None)
         whole = encode(entity)
         tag = [("etag", etag_of(whole))]
         known = request.headers.get("if-none-match")
@@ -284,7 +277,7 @@ class _Update(_Operation):
 class _Replace(_Operation):
     def run(self, request: Request) -> Response:
         cls, access = self.entity_class, self.access
-        key, keys = key_of(cls, request), key_fields(cls)
+        key, keys = key_of(cls, request), cls.__nitro_keys__
         entity = cls.get_or_none(key)
         makes_keys = any(name in keys for name in writable(cls, creating=True))
         if entity is None and not makes_keys:
@@ -349,13 +342,13 @@ class _DeleteMany(_Operation):
         if not asks.is_filtered:
             raise Problem(400, f"say which {self._name} are to be deleted, as ?id__in=1,2")
         if access.asks_nobody:
-            return Response(200, _text({"deleted": asks.query.delete()}))
+            return Response(200, encode({"deleted": asks.query.delete()}))
         with UnitOfWork():
             found = asks.query.all()
             for entity in found:
                 access.check(request, "delete", cls, entity)
                 entity.delete()
-        return Response(200, _text({"deleted": len(found)}))
+        return Response(200, encode({"deleted": len(found)}))
 
     def described(self) -> Description:
         cls = self.entity_class
@@ -402,10 +395,6 @@ def _change(entity: Entity, values: dict[str, Any]) -> None:
     except BaseException:
         changes.revert(entity)
         raise
-
-
-def _text(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _line(kind: str, place: tuple[Any, ...], message: str) -> dict[str, Any]:

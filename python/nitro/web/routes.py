@@ -13,6 +13,9 @@ from ..repository import repository_of
 from .messages import Request, Response
 from .schemas import Schemas
 
+#: What stands in a path as it is, beside letters and digits.
+PLAIN = "/:@!$&'()*+,;=~-._"
+
 
 class Operation(Protocol):
     """What answers a request, and says what it takes and gives."""

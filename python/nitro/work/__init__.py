@@ -18,9 +18,10 @@ from typing import Any, NoReturn, Self, TypeVar, cast
 
 from ..errors import StaleEntityError, UnitOfWorkError, WriteConflict
 from .arguments import remembered
+from .following import AfterCommit
 from .handles import AsyncEntities, AsyncWork, Entities, Work
 from .joined import Part, entering, is_alone
-from .unit import AfterCommit, Unit, ambient, current
+from .unit import Unit, ambient, current
 
 __all__ = [
     "AsyncEntities",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from ..entity import Entity
+from ..entity import Entity, subclasses
 from ..errors import UnitOfWorkError
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -58,10 +58,3 @@ def class_called(name: str, known: Iterable[tuple[type, Any]]) -> type[Entity]:
             raise UnitOfWorkError(f"{name!r} may be any of {places}: say which by uow.repository(...)")
         return chosen[0]
     return next(iter(found.values()))
-
-
-def subclasses(cls: type[Entity]) -> Iterator[type[Entity]]:
-    """Every class that is derived from a class, however far."""
-    for subclass in cls.__subclasses__():
-        yield subclass
-        yield from subclasses(subclass)

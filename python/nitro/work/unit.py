@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-import inspect
 import logging
-import sys
-import warnings
 import weakref
 from asyncio import _get_running_loop
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -24,13 +20,14 @@ from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
-from .. import _core, events
-from .._tasks import settled
+from .. import _core
 from ..changes import renew
 from ..entity import Entity, EntityMeta
-from ..errors import UnitOfWorkError, UnsavedChangesWarning
+from ..errors import UnitOfWorkError
 from ..repository import Repository, repository_of
 from .doubts import Doubts, disown
+from .following import FAILED_AFTER, Announcement, Deferred, Write, agather, all_of, gather, raise_all
+from .unsaved import dirty, put_back, warn
 
 if TYPE_CHECKING:
     from ..events import LifecycleSignal
@@ -135,7 +132,7 @@ class Unit:
         #: The locks that are left when it is kept or given up; None where there is none.
         self._held: Any = None
         #: Writes to backends that cannot take any back, which are done after the commit.
-        self._later: list[_Write] = []
+        self._later: list[Write] = []
         self._after: list[Callable[[], Any]] = []
         self._deferred: list[Deferred] = []
         #: The entities of loops over queries, and how many of them there are when it looks through them again.
@@ -196,7 +193,7 @@ class Unit:
     def meet(self, entity: Entity) -> None:
         """Remembers what the entity is like now, as it was read: a unit that fails puts that back."""
         if id(entity) not in self.met:
-            self.met[id(entity)] = entity, _dirty(entity)
+            self.met[id(entity)] = entity, dirty(entity)
 
     def write(self, entity: Entity) -> None:
         """Remembers an entity that is going to be stored: where it was not met before, what the unit puts back are the
@@ -216,7 +213,7 @@ class Unit:
         """Meets an entity that comes from outside: an argument of a command."""
         number = id(entity)
         if number not in self.met:
-            self.met[number] = entity, _dirty(entity) if _core.is_changed(entity) else {}
+            self.met[number] = entity, dirty(entity) if _core.is_changed(entity) else {}
         if self.joined and _core.version(entity):
             self.known(entity)
 
@@ -261,7 +258,7 @@ class Unit:
             return known  # type: ignore[return-value]  (of the same class)
         self.entities[place] = entity
         if id(entity) not in self.met:
-            self.met[id(entity)] = entity, _dirty(entity) if _core.is_changed(entity) else _NOTHING
+            self.met[id(entity)] = entity, dirty(entity) if _core.is_changed(entity) else _NOTHING
             if self._streamed is None:
                 self._streamed, self._sweep_at = [], SWEPT
             elif len(self._streamed) >= self._sweep_at:
@@ -351,7 +348,7 @@ class Unit:
         Which handlers it is for is decided now: by then the entity may be another.
         """
         decided = signal.decide(entity) if signal.has_conditions else None
-        self._after.append(_Announcement(signal, entity, changes, decided, is_async=self.is_async))
+        self._after.append(Announcement(signal, entity, changes, decided, is_async=self.is_async))
 
     # --- Transactions ---
 
@@ -474,7 +471,7 @@ class Unit:
 
     def later(self, repository: Repository, verb: str, entity: Entity, options: dict[str, Any]) -> None:
         """Has a backend that cannot take anything back write after the commit of the others, what the entity is now."""
-        self._later.append(_Write(repository, verb, entity, options, _dirty(entity)))
+        self._later.append(Write(repository, verb, entity, options, dirty(entity)))
 
     # --- The beginning and the end ---
 
@@ -556,7 +553,7 @@ class Unit:
         self._undo.clear()
         if not is_over:
             # From here on, what is not saved again is as it is now.
-            self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
+            self.met = {id(entity): (entity, dirty(entity)) for entity, _ in self.met.values()}
             self._doubts = None
         if has_more:
             self._follow()
@@ -570,15 +567,15 @@ class Unit:
         token = ambient.set(None)
         try:
             for write in writes:
-                _gather(errors, write.run)
+                gather(errors, write.run)
             # What follows may want the same locks.
             if self._held is not None:
-                _gather(errors, self._let_go)
+                gather(errors, self._let_go)
             for function in after:
-                _gather(errors, function)
+                gather(errors, function)
         finally:
             ambient.reset(token)
-        _raise(errors)
+        raise_all(errors)
 
     async def acommit(self, *, is_over: bool = False) -> None:
         """`commit`, of an async unit.
@@ -613,7 +610,7 @@ class Unit:
         self._undo.clear()
         if not is_over:
             # From here on, what is not saved again is as it is now.
-            self.met = {id(entity): (entity, _dirty(entity)) for entity, _ in self.met.values()}
+            self.met = {id(entity): (entity, dirty(entity)) for entity, _ in self.met.values()}
             self._doubts = None
         if has_more or self._held is not None:
             await self._afollow(cancelled)
@@ -624,19 +621,23 @@ class Unit:
         """`_follow`, of an async unit, though the task is cancelled."""
         writes, after = self._to_follow()
         errors: list[Exception] = []
-        late = [cancelled, await _all_of(errors, [write.arun for write in writes])]
-        if self._held is not None:
-            try:
-                await _agather(errors, self._alet_go)
-            except asyncio.CancelledError as error:
-                late.append(error)
-        late.append(await _all_of(errors, after))
+        token = ambient.set(None)
+        try:
+            late = [cancelled, await all_of(errors, [write.arun for write in writes])]
+            if self._held is not None:
+                try:
+                    await agather(errors, self._alet_go)
+                except asyncio.CancelledError as error:
+                    late.append(error)
+            late.append(await all_of(errors, after))
+        finally:
+            ambient.reset(token)
         cancelled = next(filter(None, late), None)
         if cancelled is None:
-            _raise(errors)
+            raise_all(errors)
             return
         if errors:
-            _log.error(_FAILED_AFTER, exc_info=ExceptionGroup(_FAILED_AFTER, errors))
+            _log.error(FAILED_AFTER, exc_info=ExceptionGroup(FAILED_AFTER, errors))
         raise cancelled
 
     def rollback(self, error: BaseException | None = None) -> None:
@@ -682,12 +683,12 @@ class Unit:
         """Whether something is stored that has been told, and that no transaction takes back."""
         return self._transaction is None and bool(self._after)
 
-    def _announcements(self) -> list[_Announcement]:
-        return [function for function in self._after if isinstance(function, _Announcement)]
+    def _announcements(self) -> list[Announcement]:
+        return [function for function in self._after if isinstance(function, Announcement)]
 
-    def _to_follow(self) -> tuple[list[_Write], list[Callable[[], Any]]]:
+    def _to_follow(self) -> tuple[list[Write], list[Callable[[], Any]]]:
         """What is to be done after the commit; it is the unit's no more."""
-        writes: list[_Write] = []
+        writes: list[Write] = []
         #: Where the last one is of each entity.
         places: dict[int, int] = {}
         for write in self._later:
@@ -721,16 +722,16 @@ class Unit:
         # What was only assigned gives its place in unique indexes free for what was saved.
         for entity, _ in met:
             if _core.is_changed(entity):
-                _gather([], partial(_core.revert_changes, entity))
+                gather([], partial(_core.revert_changes, entity))
         while len(self._undo) > since.undo:
-            _gather(errors, self._undo.pop())
+            gather(errors, self._undo.pop())
         self.entities.clear()
         for entity, before in met:
             if _core.is_changed(entity):
-                _gather(errors, partial(_core.revert_changes, entity))
-            _, dirty = since.dirty.get(id(entity), (entity, before))
-            if dirty:
-                _gather(errors, partial(_put_back, entity, dirty))
+                gather(errors, partial(_core.revert_changes, entity))
+            _, unsaved = since.unsaved.get(id(entity), (entity, before))
+            if unsaved:
+                gather(errors, partial(put_back, entity, unsaved))
             if id(entity) in lost:
                 disown(entity)
             elif _core.version(entity):
@@ -743,14 +744,14 @@ class Unit:
         for entity, _ in self.met.values():
             if _core.is_changed(entity) and _core.version(entity) and not repository_of(type(entity)).capabilities.live:
                 fields = ", ".join(_core.changes(entity))
-                _warn(
+                warn(
                     f"{type(entity).__name__} {_core.original_identity(entity)!r} was changed in a unit of work and "
                     f"not saved ({fields}): call its save(), or revert_changes()"
                 )
 
     def mark(self) -> Mark:
         """Where it is now, for a savepoint."""
-        dirty = {key: (entity, _dirty(entity)) for key, (entity, _) in self.met.items()}
+        unsaved = {key: (entity, dirty(entity)) for key, (entity, _) in self.met.items()}
         return Mark(
             len(self._undo),
             len(self._later),
@@ -758,7 +759,7 @@ class Unit:
             len(self._deferred),
             0 if self._doubts is None else self._doubts.count,
             self._failed_inside,
-            dirty,
+            unsaved,
         )
 
     @contextmanager
@@ -801,41 +802,6 @@ class Unit:
             raise
 
 
-class Deferred:
-    """A coroutine that a unit of work awaits before it commits, or whoever needs it earlier."""
-
-    __slots__ = ("_around", "_coroutine", "_error", "_result")
-
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], run: Callable[[Any], Coroutine[Any, Any, Any]] | None
-    ) -> None:
-        self._coroutine: Coroutine[Any, Any, Any] | None = coroutine
-        self._around = run
-        self._result: Any = None
-        self._error: BaseException | None = None
-
-    def close(self) -> None:
-        """It is not wanted any more."""
-        coroutine, self._coroutine = self._coroutine, None
-        if coroutine is not None:
-            coroutine.close()
-
-    async def _run(self) -> Any:
-        coroutine, self._coroutine = self._coroutine, None
-        if coroutine is not None:
-            try:
-                self._result = await (coroutine if self._around is None else self._around(coroutine))
-            except BaseException as error:
-                self._error = error
-                raise
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return self._run().__await__()
-
-
 class Mark(NamedTuple):
     """How far a unit of work has come."""
 
@@ -846,122 +812,11 @@ class Mark(NamedTuple):
     doubts: int
     failed_inside: bool
     #: {id: (entity, the values that are not saved)} of each that was met.
-    dirty: dict[int, tuple[Entity, dict[str, Any]]]
-
-
-class _Write(NamedTuple):
-    """What a backend writes after the commit."""
-
-    repository: Repository
-    verb: str
-    entity: Entity
-    options: dict[str, Any]
-    #: What was changed in the entity when it was saved: it may have gone on since.
-    values: dict[str, Any]
-
-    def run(self) -> None:
-        with _as_it_was(self.entity, self.values):
-            getattr(self.repository, self.verb)(self.entity, **self.options)
-
-    async def arun(self) -> None:
-        with _as_it_was(self.entity, self.values):
-            await getattr(self.repository, f"a{self.verb}")(self.entity, **self.options)
-
-
-class _Announcement:
-    """What an entity went through, which a signal tells after the commit."""
-
-    __slots__ = ("_changes", "_decided", "_entity", "_is_async", "_signal")
-
-    def __init__(
-        self,
-        signal: LifecycleSignal,
-        entity: Entity,
-        changes: dict[str, tuple[Any, Any]],
-        decided: Any,
-        *,
-        is_async: bool,
-    ) -> None:
-        self._signal, self._entity, self._changes, self._is_async = signal, entity, changes, is_async
-        self._decided = decided
-
-    def record(self) -> None:
-        """Keeps the event for the durable handlers."""
-        self._signal.record(self._entity, self._decided, changes=self._changes)
-
-    async def arecord(self) -> None:
-        """`record`, for async code."""
-        await self._signal.arecord(self._entity, self._decided, changes=self._changes)
-
-    def __call__(self) -> Any:
-        signal, entity, decided = self._signal, self._entity, self._decided
-        if self._is_async:
-            return (
-                events.asend(signal, entity, changes=self._changes)
-                if decided is None
-                else signal.atell(entity, decided, changes=self._changes)
-            )
-        if decided is None:
-            return signal.send(entity, changes=self._changes)
-        return signal.tell(entity, decided, changes=self._changes)
+    unsaved: dict[int, tuple[Entity, dict[str, Any]]]
 
 
 class _GivenUp(Exception):
     """A unit of work is given up by its own program."""
-
-
-def _dirty(entity: Entity) -> dict[str, Any]:
-    """{field: value} of what was changed and not saved, to be kept whatever happens to the entity."""
-    if not _core.is_changed(entity):
-        return {}
-    return {name: copy.deepcopy(new) for name, (_, new) in _core.changes(entity).items()}
-
-
-def _put_back(entity: Entity, dirty: dict[str, Any]) -> None:
-    """Gives an entity without changes those that it had; validating them again might give something else."""
-    version = _core.version(entity)
-    saved = {name: copy.deepcopy(_core.original(entity, name)) for name in dirty}
-    _core.set_originals(entity, version, copy.deepcopy(dirty))
-    _core.revert_changes(entity)
-    _core.set_originals(entity, version, saved)
-
-
-@contextmanager
-def _as_it_was(entity: Entity, values: dict[str, Any]) -> Generator[None]:
-    """Gives an entity the changes that it had, for as long as it takes to store them."""
-    now = _dirty(entity)
-    if now == values:
-        yield
-        return
-    held = entity.__dict__
-    wanted = {name: copy.deepcopy(held[name]) for name in {**now, **values} if name in held}
-    _core.revert_changes(entity)
-    _put_back(entity, values)
-    try:
-        yield
-    finally:
-        _core.revert_changes(entity)
-        _put_back(entity, wanted)
-
-
-def _warn(message: str) -> None:
-    """Warns of what the program does: where it has entered the unit, or at the function that the unit is about."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("nitro."):
-        # Those who call what was decorated have it under one of these names.
-        known = frame.f_locals
-        function = known.get("function") or getattr(known.get("self"), "function", None)
-        if inspect.isfunction(function):
-            code = function.__code__
-            _warn_at(message, code.co_filename, code.co_firstlineno, function.__globals__)
-            return
-        frame = frame.f_back
-    _warn_at(message, frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
-
-
-def _warn_at(message: str, file: str, line: int, variables: dict[str, Any]) -> None:
-    registry = variables.setdefault("__warningregistry__", {})
-    warnings.warn_explicit(message, UnsavedChangesWarning, file, line, variables.get("__name__"), registry)
 
 
 def _ended_elsewhere() -> UnitOfWorkError:
@@ -986,57 +841,3 @@ async def _aexit(transaction: AbstractAsyncContextManager[Any], error: BaseExcep
     except BaseException as raised:
         if raised is not error:
             raise
-
-
-def _gather(errors: list[Exception], function: Callable[[], Any]) -> None:
-    try:
-        answer = function()
-    except Exception as error:  # noqa: BLE001 - raised in a group, after the others
-        errors.append(error)
-        return
-    if inspect.iscoroutine(answer):
-        answer.close()
-        errors.append(
-            UnitOfWorkError(f"{function!r} is async: only `async with UnitOfWork()` can await it after the commit")
-        )
-
-
-async def _agather(errors: list[Exception], function: Callable[[], Any]) -> None:
-    try:
-        answer = function()
-        if inspect.isawaitable(answer):
-            await answer
-    except Exception as error:  # noqa: BLE001 - raised in a group, after the others
-        errors.append(error)
-
-
-async def _all_of(errors: list[Exception], functions: Sequence[Callable[[], Any]]) -> asyncio.CancelledError | None:
-    """Calls functions, outside of any unit, to the last one; gives what the task was cancelled by meanwhile."""
-    if not functions:
-        return None
-
-    async def call() -> None:
-        ambient.set(None)
-        for function in functions:
-            await _agather(errors, function)
-
-    # In a task of its own: whoever is cancelled may be so at whatever it awaits.
-    following = asyncio.ensure_future(call())
-    cancelled = await settled(following)
-    following.result()
-    return cancelled
-
-
-class AfterCommit(ExceptionGroup[Exception]):
-    """What came after the commit of a unit of work has failed: the unit is kept, so nothing of it may run anew."""
-
-    def derive(self, excs: Sequence[Any], /) -> AfterCommit:
-        return AfterCommit(self.message, excs)
-
-
-_FAILED_AFTER = "the unit of work is committed, and what came after that has failed"
-
-
-def _raise(errors: list[Exception]) -> None:
-    if errors:
-        raise AfterCommit(_FAILED_AFTER, errors)

@@ -18,7 +18,7 @@ from sqlmodel import SQLModel
 from sqlmodel.main import default_registry
 from sqlmodel.sql.sqltypes import AutoString
 
-from ...entity import Entity
+from ...entity import Entity, subclasses
 from ...errors import BackendUnavailable, ConfigurationError, SchemaMismatch
 from ...repository import is_substituted, repository_of, takes_command_keys
 from . import command_keys, outbox, types
@@ -141,13 +141,7 @@ def _is_of_a_table(entity_class: type[Entity]) -> bool:
     """Whether a class derives from one with a table, or from one that such a class derives from too."""
     bases = [base for base in entity_class.__mro__ if issubclass(base, SQLModel) and issubclass(base, Entity)]
     own = [base for base in bases if base.__module__ != SQLEntity.__module__ and not base.__dict__.get("__abstract__")]
-    return any("__mapper__" in related.__dict__ for base in own for related in [base, *_below(base)])
-
-
-def _below(entity_class: type[Entity]) -> Iterable[type[Entity]]:
-    for subclass in entity_class.__subclasses__():
-        yield subclass
-        yield from _below(subclass)
+    return any("__mapper__" in related.__dict__ for base in own for related in [base, *subclasses(base)])
 
 
 def tables_of(store: Database) -> dict[str, tuple[sa.Table, type]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -20,16 +19,13 @@ from ..core import Core, refused, told
 from ..handlers import handled_as, is_exactly, is_known, is_status, reply
 from ..messages import Request, Response, Untranslated, current
 from ..problems import TOLD
-from ..routes import Route, segments_of
+from ..routes import PLAIN, Route, segments_of
 
 #: Where the parameters of a route stand that cannot be told from what the server makes of its path; None where it is
 #: the path of none.
 _PARAMETERS = "nitro.parameters"
 #: Where the path stands as it was asked for, where Flask is given another.
 _PATH = "nitro.path"
-
-#: What stands in a path as it is, beside letters and digits.
-_PLAIN = "/:@!$&'()*+,;=~-._"
 
 
 def install(app: Flask, core: Core) -> None:
@@ -93,13 +89,9 @@ def _view(core: Core, route: Route) -> Callable[..., FlaskResponse]:
             body = _body(native)
         except RequestEntityTooLarge:
             return _native(refused(413, f"a body has at most {native.max_content_length} bytes here"))
-        request = _translated(native, body, known, core)
-        if core.access.is_async:
-            return _native(asyncio.run(core.ahandle(route, request)))
-        return _native(core.handle(route, request))
+        return _native(core.handle(route, _translated(native, body, known, core)))
 
     view.__name__ = route.name.replace(".", "_")
-    view.__doc__ = route.operation.described().summary
     return view
 
 
@@ -164,7 +156,7 @@ def _decoded(text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(text.encode("latin-1"), safe=_PLAIN)
+    return quote(text.encode("latin-1"), safe=PLAIN)
 
 
 # --- Responses ------------------------------------------------------------------------------------------------------
