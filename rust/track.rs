@@ -255,16 +255,20 @@ impl<'a, 'py> Tracked<'a, 'py> {
         for index in 0..state.len() {
             let Some(image) = state.get(index) else { continue };
             let now = self.current(index)?;
-            let was_missing = image.is(missing(self.py()));
-            let same = match &now {
-                Some(value) => !was_missing && unchanged(&image, value)?,
-                None => was_missing,
-            };
-            if !same && !found(index, &image, now)? {
+            if !self.is_same(&image, now.as_ref())? && !found(index, &image, now)? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Whether a value is what it was, by its image.
+    fn is_same(&self, image: &Object<'py>, now: Option<&Object<'py>>) -> PyResult<bool> {
+        let was_missing = image.is(missing(self.py()));
+        match now {
+            Some(value) => Ok(!was_missing && unchanged(image, value)?),
+            None => Ok(was_missing),
+        }
     }
 
     fn old(&self, image: &Object<'py>) -> PyResult<Object<'py>> {
@@ -556,9 +560,27 @@ pub fn copy(entity: View<'_, '_>, copy: View<'_, '_>, plan: &Plan) -> Lane<()> {
         set_state(copy, Some(shared));
         return settle(copy, plan);
     }
+    let own = own_state(copy, plan)?;
+    own.set_tag(state.tag());
     let entity = entity.to_owned();
-    let tell = || set_originals(&copy.to_owned(), version(&entity)?, &originals(&entity)?);
-    tell().map_err(|error| raise(py, error))
+    let source = Tracked::new(&entity).map_err(|error| raise(py, error))?;
+    for (index, field) in plan.fields.iter().enumerate() {
+        let Some(image) = state.get(index) else { continue };
+        if !field.mutable {
+            // An old value is its own image: nobody has to be asked whether it is equal to the new one.
+            own.set(index, image);
+            continue;
+        }
+        // What can change in place has an image of its own, which belongs to the copy's own values.
+        let old = || -> PyResult<Option<Object<'_>>> {
+            let same = source.is_same(&image, source.current(index)?.as_ref())?;
+            if same { Ok(None) } else { thaw(&image).map(Some) }
+        };
+        if let Some(old) = old().map_err(|error| raise(py, error))? {
+            own.set(index, freeze(old)?);
+        }
+    }
+    Ok(())
 }
 
 /// Tells an entity, a copy of another one, which version of the record it is and from what its fields have changed.
