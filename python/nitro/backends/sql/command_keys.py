@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
-from ... import clock
 from ...errors import SchemaMismatch
 from ...repository import CommandKey
 from .database import Database, NoSuchTable
+from .moments import at, placed
 
 #: One row for each key: what the call was given, once it has ended what it gave, and when it was.
 TABLE = sa.Table(
@@ -23,27 +23,11 @@ TABLE = sa.Table(
     sa.Column("used_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
 )
 
-# "@" stands for a moment so many seconds ago: see `_ago`.
+# "@" stands for this moment, or one some seconds ago: see `moments`.
 _CLAIM = "INSERT INTO nitro_command_keys (command, key, arguments, used_at) VALUES (?, ?, ?, @) ON CONFLICT DO NOTHING"
 _READ = "SELECT arguments, result FROM nitro_command_keys WHERE command = ? AND key = ?"
 _RECORD = "UPDATE nitro_command_keys SET result = ? WHERE command = ? AND key = ?"
 _FORGET = "DELETE FROM nitro_command_keys WHERE used_at < @"
-
-
-def _sql(store: Database, sql: str) -> str:
-    if store.dialect.name == "sqlite":
-        return sql.replace("@", "?")
-    # The clocks of those who use keys and forget them may differ.
-    moment = "(coalesce(%s::timestamptz, statement_timestamp()) - make_interval(secs => %s::float8))"
-    return sql.replace("?", "%s").replace("@", moment)
-
-
-def _ago(store: Database, seconds: float = 0.0) -> tuple[Any, ...]:
-    """The parameters of an "@". A test's frozen clock is everybody's."""
-    if store.dialect.name == "sqlite":
-        moment = clock.now() - datetime.timedelta(seconds=seconds)
-        return (moment.astimezone(datetime.UTC).replace(tzinfo=None).isoformat(" ", "microseconds"),)
-    return (None if clock.source is None else clock.now(), seconds)
 
 
 def claimed(store: Database, command: str, key: str, arguments: str) -> CommandKey:
@@ -51,8 +35,8 @@ def claimed(store: Database, command: str, key: str, arguments: str) -> CommandK
     found: Any = None
     try:
         # Whoever has it may forget it before it is read.
-        while found is None and not store.execute(_sql(store, _CLAIM), (command, key, arguments, *_ago(store))):
-            found = store.fetch_one(_sql(store, _READ), (command, key))
+        while found is None and not store.execute(placed(store, _CLAIM), (command, key, arguments, *at(store))):
+            found = store.fetch_one(placed(store, _READ), (command, key))
     except NoSuchTable as error:
         _missing(store, command, error)
     return _key(store, command, key, found)
@@ -62,15 +46,15 @@ async def aclaimed(store: Database, command: str, key: str, arguments: str) -> C
     """`claimed`, for async code."""
     found: Any = None
     try:
-        while found is None and not await store.aexecute(_sql(store, _CLAIM), (command, key, arguments, *_ago(store))):
-            found = await store.afetch_one(_sql(store, _READ), (command, key))
+        while found is None and not await store.aexecute(placed(store, _CLAIM), (command, key, arguments, *at(store))):
+            found = await store.afetch_one(placed(store, _READ), (command, key))
     except NoSuchTable as error:
         _missing(store, command, error)
     return _key(store, command, key, found)
 
 
 def _key(store: Database, command: str, key: str, found: Any) -> CommandKey:
-    sql = _sql(store, _RECORD)
+    sql = placed(store, _RECORD)
 
     def record(result: str) -> None:
         store.execute(sql, (result, command, key))
@@ -90,7 +74,7 @@ def _key(store: Database, command: str, key: str, found: Any) -> CommandKey:
 def forget(store: Database, older_than: datetime.timedelta) -> int:
     """Forgets the keys that were used first longer ago, and tells how many those were."""
     try:
-        return store.execute(_sql(store, _FORGET), _ago(store, older_than.total_seconds()))
+        return store.execute(placed(store, _FORGET), at(store, -older_than.total_seconds()))
     except NoSuchTable:
         # Nobody has used any.
         return 0
@@ -99,7 +83,7 @@ def forget(store: Database, older_than: datetime.timedelta) -> int:
 async def aforget(store: Database, older_than: datetime.timedelta) -> int:
     """`forget`, for async code."""
     try:
-        return await store.aexecute(_sql(store, _FORGET), _ago(store, older_than.total_seconds()))
+        return await store.aexecute(placed(store, _FORGET), at(store, -older_than.total_seconds()))
     except NoSuchTable:
         return 0
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ... import clock
 from ...errors import SchemaMismatch
 from .database import Database, NoSuchTable, Row
+from .moments import at, placed
 from .types import BIG_INTEGER, Moment
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class StoredEvent:
 
 _SELECTED = "id, signal, sender_class, sender_key, sender, keywords, handlers, created_at, attempts, claimed_by, error"
 
-# "@" stands for this moment, or one that comes some seconds later: see `Outbox._at`.
+# "@" stands for this moment, or one that comes some seconds later: see `moments`.
 
 #: What a worker may claim. An earlier event of the same entity that somebody has, or that waits to be tried again,
 #: keeps the later ones; the others among the first are claimed together, so they stay in order.
@@ -146,8 +146,7 @@ _LONG_DEAD = "FROM nitro_outbox WHERE state = 'dead' AND available_at <= @"
 class Outbox:
     """The outbox and the inbox of one database.
 
-    Statements are part of the transaction that whoever calls is inside of, if any. What time it is the database says,
-    as the clocks of those that send and deliver may differ; SQLite, which has none of its own, takes the machine's.
+    Statements are part of the transaction that whoever calls is inside of, if any. What time it is the database says.
 
     Args:
         store: The database.
@@ -160,8 +159,6 @@ class Outbox:
         assert encode is not None, "moments have a form of their own in each database"
         assert decode is not None, "moments have a form of their own in each database"
         self._moment_in, self._moment_out = encode, decode
-        database_clock = "(coalesce(%s::timestamptz, statement_timestamp()) + make_interval(secs => %s::float8))"
-        self._moment = database_clock if self._is_postgres else "?"
         # While a handler runs, the event must not go: who takes it over waits with its own row in the inbox.
         lock = " FOR KEY SHARE" if self._is_postgres else ""
         self._receive = self._sql(
@@ -172,13 +169,10 @@ class Outbox:
         self._deliver = self._sql("DELETE FROM nitro_outbox WHERE id = ? AND claimed_by = ?")
 
     def _sql(self, sql: str) -> str:
-        return (sql.replace("?", "%s") if self._is_postgres else sql).replace("@", self._moment)
+        return placed(self.store, sql)
 
     def _at(self, seconds: float = 0.0) -> tuple[Any, ...]:
-        """The parameters of an "@": a moment so many seconds from now. A test's frozen clock is everybody's."""
-        if self._is_postgres:
-            return (None if clock.source is None else clock.now(), seconds)
-        return (self._moment_in(clock.now() + datetime.timedelta(seconds=seconds)),)
+        return at(self.store, seconds)
 
     # --- Sending ---
 
